@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The load balancer's maps. Sizes that depend on the instance are set by the
+ * loader (lib/instance.c) before the load; what the values mean stands in
+ * include/culvert/.
+ */
+#ifndef CULVERT_BPF_MAPS_H
+#define CULVERT_BPF_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include <culvert/lb.h>
+
+/* Set before the load and frozen: the verifier and the JIT see constants. */
+const volatile struct cv_geometry geo = {
+	.sets4 = 1,
+	.sets6 = 1,
+	.max_services = 1,
+	.max_dests = 1,
+	.ncpus = 1,
+};
+
+struct cv_settings settings SEC(".data.settings");
+struct cv_clock clock SEC(".data.clock");
+
+/* Locks of the home sets (C5), a cache line's worth of sets to a line. */
+__u32 set_locks[CV_LOCKS] SEC(".data.locks");
+
+#define MMAP_ARRAY(name_, type_)                                   \
+	struct {                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                 \
+		__uint(max_entries, 1);                            \
+		__type(key, __u32);                                \
+		__type(value, type_);                              \
+	} name_ SEC(".maps")
+
+MMAP_ARRAY(conn4_tags, struct cv_tags);
+MMAP_ARRAY(conn4, struct cv_conn4);
+MMAP_ARRAY(conn6_tags, struct cv_tags);
+MMAP_ARRAY(conn6, struct cv_conn6);
+MMAP_ARRAY(svcs, struct cv_service);
+MMAP_ARRAY(dests, struct cv_dest);
+MMAP_ARRAY(counters, struct cv_counters);
+MMAP_ARRAY(dest_est, struct cv_estimate);
+MMAP_ARRAY(svc_est, struct cv_estimate);
+MMAP_ARRAY(causes, struct cv_causes);
+
+/* The library's redo journal (L2); here only so that it lives as long as the rest. */
+struct cv_journal_page {
+	__u8 bytes[4096];
+};
+MMAP_ARRAY(journal, struct cv_journal_page);
+
+/* Virtual address, port, protocol or mark -> index in svcs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct cv_service_key);
+	__type(value, __u32);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct cv_device);
+} devices SEC(".maps");
+
+/*
+ * Look-up tables of the hash schedulers, one per service that needs one: made
+ * by the library, replaced whole. An entry is the index of a destination.
+ */
+struct sched_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct sched_table);
+} tables SEC(".maps");
+
+struct cv_sweeper {
+	struct bpf_timer timer;
+	__u32 set4, set6;	/* where the next slice begins */
+	__u32 est_due;		/* when the rates are due, ticks */
+	__u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cv_sweeper);
+} timer SEC(".maps");
+
+#endif

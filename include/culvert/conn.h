@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The connection table: layout and invariants.
+ *
+ * One table for IPv4 and one for IPv6. A table is a number of sets; a set is 8
+ * tags (cv_tags, 16 bytes: four sets share a cache line) and 8 entries. A key
+ * has a home set and a second set, both computed from the keyed hash of
+ * (protocol, client address, client port) only, so that both directions of a
+ * NAT'd connection find the same entry, as IPVS hashes (ip_vs_conn.c).
+ * Templates of persistent clients are never looked up by an answer; their hash
+ * covers the virtual address and port as well.
+ *
+ * Invariants, each with its reason:
+ *
+ * C1  A slot is free, busy or live (cv_conn.ctl). Free becomes busy, and live
+ *     becomes busy, by compare-and-swap on the whole ctl: whoever wins owns the
+ *     slot alone and may write all of it. The owner alone makes it live or free
+ *     again. So no two CPUs ever write the same entry's key.
+ * C2  A tag is written while its slot is busy: set before the slot becomes
+ *     live, cleared before it becomes free. A reader that finds a tag but no
+ *     live entry behind it leaves it alone.
+ * C3  The generation in ctl grows whenever the slot gets a new owner. A reader
+ *     takes ctl before it compares the key, and again after it has read what it
+ *     needs; if the generation moved in between, what it read is void.
+ * C4  State and flags of a live entry change by compare-and-swap on ctl, and a
+ *     connection ends by the swap from live to busy: whoever wins the swap
+ *     adjusts the counts of the destination. Every connection is therefore
+ *     counted exactly once, in activeconns or in inactconns.
+ * C5  A key appears once: it is inserted under the lock of its home set (one of
+ *     CV_LOCKS stripes), after a last look. The lock is taken with a bounded
+ *     number of tries and held across no helper but the clock; a packet that
+ *     cannot have it in time is dropped and counted, and never waits.
+ * C6  A connection holds its destination: the slot of a destination is given to
+ *     no other while its counts are not zero, nor within CV_GRACE after it left
+ *     its service (a packet may be about to count itself).
+ * C7  expires is the only field of a live entry that is written without ctl; it
+ *     is one word, and any of the values written is right.
+ */
+#ifndef CULVERT_CONN_H
+#define CULVERT_CONN_H
+
+#include "types.h"
+
+#define CV_WAYS 8
+
+struct cv_tags {
+	__u16 tag[CV_WAYS];	/* 0: free */
+};
+
+/* TCP states, in IPVS's order (include/net/ip_vs.h). */
+enum cv_tcp_state {
+	CV_TCP_NONE = 0,
+	CV_TCP_ESTABLISHED,
+	CV_TCP_SYN_SENT,
+	CV_TCP_SYN_RECV,
+	CV_TCP_FIN_WAIT,
+	CV_TCP_TIME_WAIT,
+	CV_TCP_CLOSE,
+	CV_TCP_CLOSE_WAIT,
+	CV_TCP_LAST_ACK,
+	CV_TCP_LISTEN,
+	CV_TCP_SYNACK,
+	CV_TCP_LAST
+};
+
+enum cv_udp_state { CV_UDP_NORMAL = 0, CV_UDP_LAST };
+
+/* SCTP states, in IPVS's order (ip_vs_proto_sctp.c). */
+enum cv_sctp_state {
+	CV_SCTP_NONE = 0,
+	CV_SCTP_INIT1,
+	CV_SCTP_INIT,
+	CV_SCTP_COOKIE_SENT,
+	CV_SCTP_COOKIE_REPLIED,
+	CV_SCTP_COOKIE_WAIT,
+	CV_SCTP_COOKIE,
+	CV_SCTP_COOKIE_ECHOED,
+	CV_SCTP_ESTABLISHED,
+	CV_SCTP_SHUTDOWN_SENT,
+	CV_SCTP_SHUTDOWN_RECEIVED,
+	CV_SCTP_SHUTDOWN_ACK_SENT,
+	CV_SCTP_REJECTED,
+	CV_SCTP_CLOSED,
+	CV_SCTP_LAST
+};
+
+/* A template's state: what its controlled connections have proved. */
+enum cv_template_state { CV_CTPL_NONE = 0, CV_CTPL_ASSURED };
+
+/*
+ * cv_conn.ctl: bits 0-7 the state, 8-15 the flags below, 16-31 the generation.
+ * Neither LIVE nor BUSY: free, as a table is when it is new.
+ */
+#define CV_CTL_STATE 0x000000ffU
+#define CV_CTL_LIVE 0x00000100U
+#define CV_CTL_BUSY 0x00000200U
+#define CV_CTL_INACTIVE 0x00000400U	/* counted in inactconns, else in activeconns */
+#define CV_CTL_NOOUTPUT 0x00000800U	/* no answer was seen: DR and tunnel */
+#define CV_CTL_TEMPLATE 0x00001000U	/* a persistent client, counted in persistconns */
+#define CV_CTL_CONTROLLED 0x00002000U	/* has a template: control is set */
+#define CV_CTL_GEN_SHIFT 16
+#define CV_CTL_GEN 0xffff0000U
+
+#define CV_LOCKS 4096
+
+/* How packets leave: the kernel's IP_VS_CONN_F_* forwarding methods. */
+enum cv_method {
+	CV_MASQ = 0,
+	CV_LOCALNODE = 1,
+	CV_TUNNEL = 2,
+	CV_DROUTE = 3,
+	CV_BYPASS = 4,
+};
+
+/*
+ * What both families' entries share, after the addresses. Ports and addresses
+ * in network byte order, times in ticks.
+ */
+struct cv_conn_common {
+	__be16 cport;		/* client */
+	__be16 vport;		/* virtual service */
+	__u32 ctl;		/* see C1 to C4 */
+	__u32 dest;		/* index of the destination, or CV_NONE (cache bypass) */
+	__u32 expires;		/* when the connection ends unless a packet comes */
+	__be16 dport;		/* real server */
+	__u8 proto;		/* IPPROTO_*; of a template of a fwmark service: IPPROTO_IP */
+	__u8 method;		/* enum cv_method: as when the connection was made */
+	__u32 timeout;		/* ticks from the last packet to expires */
+	__u32 control;		/* slot of its template in this table, if CONTROLLED */
+	__u32 n_control;	/* of a template: how many connections it controls */
+	__u32 fwmark;		/* of the packet that made the connection */
+	__u32 in_pkts;		/* packets from the client, modulo 2^32 */
+};				/* 40 bytes */
+
+struct cv_conn4 {
+	__be32 caddr;
+	__be32 vaddr;
+	struct cv_conn_common c;
+	__be32 daddr;		/* 0 when the destination is an IPv6 one */
+	__u32 reserved[3];
+} CV_ALIGNED;
+
+struct cv_conn6 {
+	union cv_addr caddr;
+	union cv_addr vaddr;
+	struct cv_conn_common c;
+	union cv_addr daddr;	/* an IPv4 destination's stands in the first word */
+	__u32 reserved[2];
+};				/* 96 bytes */
+
+/*
+ * Sets for a number of connections: a fifth more slots than connections, so
+ * that a full complement still finds room (tests/packet/table holds it).
+ */
+static inline __u32 cv_sets_for(__u32 max_conns)
+{
+	__u64 slots = (__u64)max_conns * 6 / 5;
+
+	return (__u32)((slots + CV_WAYS - 1) / CV_WAYS);
+}
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Services, destinations and settings of the load balancer, as the data path
+ * reads them and the library changes them. The words are IPVS's
+ * (include/net/ip_vs.h, ipvsadm(8)).
+ *
+ * Invariants:
+ *
+ * L1  The library alone changes configuration, under the instance's lock; the
+ *     data path alone changes counts, cursors, next hops and rates. Each field
+ *     has one of the two as its owner, named below.
+ * L2  Every change of configuration is written down in the journal first, and
+ *     takes effect by the single store that completes the record. Applying a
+ *     record is idempotent; whoever takes the lock next applies a record that
+ *     was left behind. A killed command has happened or it has not.
+ * L3  A packet sees a destination through dests[i].flags: without AVAILABLE
+ *     nothing is sent there. The list of a service may for a moment hold
+ *     destinations that are not available; the data path skips them.
+ * L4  Every destination belongs to at most one service; its slot lives on
+ *     without one (in the trash) while connections refer to it, and the same
+ *     server added again to the same virtual address gets the same slot, with
+ *     its connections, as in ip_vs_ctl.c.
+ */
+#ifndef CULVERT_LB_H
+#define CULVERT_LB_H
+
+#include "conn.h"
+#include "types.h"
+
+/* ---- services ------------------------------------------------------------ */
+
+/* The key in the map `services`. Everything in network byte order but fwmark. */
+struct cv_service_key {
+	union cv_addr addr;	/* zero for a fwmark service */
+	__u32 fwmark;		/* 0: by address */
+	__be16 port;		/* 0: any port (persistent services) */
+	__u8 proto;		/* IPPROTO_TCP, _UDP, _SCTP; 0 for a fwmark service */
+	__u8 family;		/* AF_INET or AF_INET6 */
+};
+
+enum cv_sched {
+	CV_SCHED_RR,
+	CV_SCHED_WRR,
+	CV_SCHED_LC,
+	CV_SCHED_WLC,
+	CV_SCHED_LBLC,
+	CV_SCHED_LBLCR,
+	CV_SCHED_DH,
+	CV_SCHED_SH,
+	CV_SCHED_MH,
+	CV_SCHED_SED,
+	CV_SCHED_NQ,
+	CV_SCHED_FO,
+	CV_SCHED_OVF,
+	CV_SCHED_COUNT
+};
+
+/* cv_service.flags: as IP_VS_SVC_F_* (include/uapi/linux/ip_vs.h). */
+#define CV_SVC_PERSISTENT 0x0001U
+#define CV_SVC_ONEPACKET 0x0004U
+#define CV_SVC_SCHED1 0x0008U	/* sh: fallback, mh: fallback, else flag-1 */
+#define CV_SVC_SCHED2 0x0010U	/* sh: port, mh: port, else flag-2 */
+#define CV_SVC_SCHED3 0x0020U
+#define CV_SVC_USED 0x8000U	/* ours: the slot holds a service */
+
+struct cv_service {
+	/* Configuration: the library's. */
+	struct cv_service_key key;
+	__u32 flags;		/* CV_SVC_* */
+	__u32 sched;		/* enum cv_sched */
+	__u32 timeout;		/* of persistence, seconds */
+	__u32 netmask;		/* of persistence: IPv4 mask in network byte order, IPv6 prefix length */
+	__u32 head;		/* first destination, or CV_NONE: the last one added */
+	__u32 num_dests;
+	__u32 pe;		/* persistence engine: 0 none, 1 sip */
+	__u32 generation;	/* grows with every change of the list or of a weight */
+	/*
+	 * The scheduler's state: the data path's, under sched_lock where it takes
+	 * more than one word. The library resets it as the kernel's schedulers do
+	 * when a service or destination changes (init_service, dest hooks).
+	 */
+	__u32 sched_lock;
+	__u32 cursor;		/* rr, wrr: the destination chosen last, or CV_NONE (start at the head) */
+	__s32 wrr_weight;	/* wrr: current weight (cw) */
+	__s32 wrr_max;		/* wrr: largest weight less the gcd less 1 (mw); the library's */
+	__s32 wrr_gcd;		/* wrr: gcd of the weights (di); the library's */
+	__u32 reserved[7];
+} CV_ALIGNED;			/* 128 bytes */
+
+/* ---- destinations -------------------------------------------------------- */
+
+/* cv_dest.flags */
+#define CV_DEST_METHOD 0x0007U		/* enum cv_method */
+#define CV_DEST_AVAILABLE 0x0010U	/* in a service: may be sent to */
+#define CV_DEST_LOCAL 0x0020U		/* an address of the director itself */
+#define CV_DEST_IPV6 0x0040U		/* addr is an IPv6 address */
+#define CV_DEST_USED 0x8000U		/* the slot holds a destination (in a service or in the trash) */
+
+/* cv_dest.state: the data path's */
+#define CV_DEST_OVERLOAD 0x0001U	/* full: gets no new connections (-x, -y) */
+
+/* The next hop's cached link layer, from bpf_fib_lookup(). */
+struct cv_nexthop {
+	__u32 ifindex;		/* 0: not known */
+	__u8 dmac[6];
+	__u8 smac[6];
+	__u16 mtu;		/* of the route, bytes of the network layer; 0: none known */
+	__u16 flags;		/* CV_NH_* */
+};				/* 20 bytes */
+
+#define CV_NH_XDP 0x0001U	/* the device takes XDP_REDIRECT */
+#define CV_NH_LOCAL 0x0002U	/* the address is the director's own: pass up */
+#define CV_NH_UNRESOLVED 0x0004U /* route, but no neighbour yet */
+
+/* Type of tunnel, as IP_VS_CONN_F_TUNNEL_TYPE_* (uapi/linux/ip_vs.h). */
+enum cv_tun_type { CV_TUN_IPIP, CV_TUN_GUE, CV_TUN_GRE };
+#define CV_TUN_CSUM 0x01U
+#define CV_TUN_REMCSUM 0x02U
+
+struct cv_dest {
+	/*
+	 * First line: what a packet of a live connection needs. flags is the
+	 * library's, the rest the data path's. nh[nh_cur & 1] is valid; the other
+	 * is written by the one CPU that moved nh_due forward by
+	 * compare-and-swap, and then nh_cur is flipped.
+	 */
+	__u32 flags;
+	__u32 nh_cur;
+	__u32 nh_due;		/* when to look the next hop up again, ticks */
+	struct cv_nexthop nh[2];
+	__u32 state;		/* CV_DEST_OVERLOAD */
+	__u32 reserved0[2];
+	/* Second line: configuration, the library's. */
+	union cv_addr addr;
+	__be16 port;		/* 0: the packet's own (fwmark, any-port services) */
+	__u8 tun_type;		/* enum cv_tun_type */
+	__u8 tun_flags;		/* CV_TUN_* */
+	__be16 tun_port;	/* GUE */
+	__u16 reserved1;
+	__u32 next;		/* next in the service's list, or CV_NONE */
+	__u32 service;		/* index, or CV_NONE: in the trash */
+	__s32 weight;
+	__u32 u_threshold;	/* -x; 0: none */
+	__u32 l_threshold;	/* -y; 0: none */
+	__u32 trashed;		/* tick when it left its service (C6) */
+	__u32 serial;		/* of the slot: grows when it gets a new owner */
+	__u32 reserved2[3];
+	/* Third line: counts, the data path's, changed atomically. */
+	__u32 activeconns;
+	__u32 inactconns;
+	__u32 persistconns;
+	__u32 reserved3[13];
+	/*
+	 * Fourth line: what the destination is keyed by when it is looked for in
+	 * the trash, the library's (ip_vs_trash_get_dest in ip_vs_ctl.c).
+	 */
+	struct cv_service_key owner;
+	__u32 reserved4[10];
+} CV_ALIGNED;			/* 256 bytes */
+
+/* ---- counters ------------------------------------------------------------ */
+
+/*
+ * Per destination and CPU, in the array `counters` at dest * ncpus + cpu; only
+ * that CPU writes. A service's figures are the sum over its destinations and
+ * what is kept in its estimate for those that left.
+ */
+struct cv_counters {
+	__u64 conns;
+	__u64 inpkts;
+	__u64 outpkts;
+	__u64 inbytes;
+	__u64 outbytes;
+	__u64 reserved[3];
+} CV_ALIGNED;
+
+enum cv_rate { CV_CONNS, CV_INPKTS, CV_OUTPKTS, CV_INBYTES, CV_OUTBYTES, CV_RATES };
+
+/*
+ * One per destination (`dest_est`) and per service (`svc_est`). The sweeper
+ * owns last and rate (ip_vs_est.c: every 2 s, weight 1/4, scaled); the library
+ * owns base and gone.
+ */
+struct cv_estimate {
+	__u64 base[CV_RATES];	/* what -Z took off: shown = counters + gone - base */
+	__u64 gone[CV_RATES];	/* of a service: what destinations that left had counted for it */
+	__u64 last[CV_RATES];
+	__u64 rate[CV_RATES];	/* scaled: conns, pkts by 2^10, bytes by 2^5 */
+};				/* 160 bytes */
+
+/* ---- settings ------------------------------------------------------------ */
+
+/* Indexes of cv_settings.timeout[], in seconds (ip_vs_proto_*.c, ipvsadm --set). */
+enum cv_timeout {
+	CV_TIMEOUT_TCP = 0,				/* + enum cv_tcp_state */
+	CV_TIMEOUT_UDP = CV_TIMEOUT_TCP + CV_TCP_LAST,	/* + enum cv_udp_state */
+	CV_TIMEOUT_SCTP = CV_TIMEOUT_UDP + CV_UDP_LAST,	/* + enum cv_sctp_state */
+	CV_TIMEOUT_COUNT = CV_TIMEOUT_SCTP + CV_SCTP_LAST
+};
+
+/*
+ * What net.ipv4.vs.* says, by the same names and meanings
+ * (Documentation/networking/ipvs-sysctl.rst), the protocols' timeouts, and how
+ * many services there are. The library's; the data path reads it as a global
+ * variable.
+ */
+struct cv_settings {
+	__u32 num_services;	/* 0: everything passes */
+	__u32 num_fwmark;
+	__u32 num_anyport;	/* services with port 0: a second look is worth it */
+	__u32 num_persistent;
+	__u32 num_masq;		/* destinations reached by masq, ever: replies are looked for */
+	__u32 timeout[CV_TIMEOUT_COUNT];	/* ticks */
+	__u32 conn_reuse_mode;
+	__u32 expire_nodest_conn;
+	__u32 expire_quiescent_template;
+	__u32 sloppy_tcp;
+	__u32 sloppy_sctp;
+	__u32 secure_tcp;
+	__u32 drop_entry;
+	__u32 drop_packet;
+	__u32 am_droprate;
+	__u32 amemthresh;
+	__u32 nat_icmp_send;
+	__u32 pmtu_disc;
+	__u32 schedule_icmp;
+	__u32 ignore_tunneled;
+	__u32 cache_bypass;
+	__u32 snat_reroute;
+	__u32 conntrack;
+	__u32 run_estimation;
+	__u32 sync_threshold[2];
+	__u32 sync_refresh_period;
+	__u32 sync_retries;
+	__u32 sync_ports;
+	__u32 sync_qlen_max;
+	__u32 sync_sock_size;
+	__u32 sync_version;
+	__u32 sync_persist_mode;
+	__u32 backup_only;
+	__u32 est_nice;
+	__u32 reserved[16];
+};
+
+/* ---- where packets went -------------------------------------------------- */
+
+/*
+ * Per CPU in the array `causes`: one counter for each thing that can become of
+ * a packet that the load balancer looked at, so that they add up.
+ */
+enum cv_cause {
+	CV_C_PASS_OTHER,	/* not IP, or not a protocol of ours: untouched */
+	CV_C_PASS_NOSERVICE,	/* for no service */
+	CV_C_PASS_MALFORMED,	/* truncated or contradictory: the stack's to judge */
+	CV_C_PASS_LOCAL,	/* its real server is the director */
+	CV_C_PASS_NOTSYN,	/* TCP without SYN and without a connection */
+	CV_C_PASS_TO_TC,	/* XDP handed it on to tc, which counts it again */
+	CV_C_SENT,		/* redirected to a real server or back to a client */
+	CV_C_RESOLVING,		/* sent through the kernel's neighbour resolution */
+	CV_C_ANSWERED,		/* an ICMP error went back */
+	CV_C_DROP_NODEST,	/* its connection's destination is gone */
+	CV_C_DROP_NOROUTE,	/* no route to the real server */
+	CV_C_DROP_LOCKED,	/* C5: the set was busy too long */
+	CV_C_DROP_FULL,		/* the set holds only connections in a better state */
+	CV_C_DROP_OVERLOAD,	/* drop_packet, drop_entry */
+	CV_C_DROP_TTL,		/* ran out, and an ICMP error must not answer it */
+	CV_C_DROP_TOOBIG,	/* over the MTU, and an ICMP error must not answer it */
+	CV_C_DROP_ERROR,	/* a helper failed */
+	CV_C_FRAGMENT,		/* a fragment that went its own way */
+	CV_C_CONN_NEW,		/* connections made */
+	CV_C_CONN_EXPIRED,	/* ended by their timer */
+	CV_C_CONN_EVICTED,	/* ended early because their set was full */
+	CV_C_COUNT = 32
+};
+
+struct cv_causes {
+	__u64 n[CV_C_COUNT];
+} CV_ALIGNED;
+
+/* ---- devices ------------------------------------------------------------- */
+
+/* Map `devices`: ifindex -> what the data path may do with it; the library's. */
+struct cv_device {
+	__u32 flags;
+};
+#define CV_DEV_XDP_XMIT 0x0001U	/* takes frames by XDP_REDIRECT */
+#define CV_DEV_ATTACHED 0x0002U	/* carries our programs */
+#define CV_DEV_XDP 0x0004U	/* ... XDP among them */
+
+/* ---- geometry ------------------------------------------------------------ */
+
+/* Fixed when an instance is made; constants to the verifier and the JIT. */
+struct cv_geometry {
+	__u32 version;		/* CV_LAYOUT_VERSION */
+	__u32 sets4, sets6;	/* sets of the connection tables */
+	__u32 max_services;
+	__u32 max_dests;
+	__u32 ncpus;		/* possible CPUs */
+	__u64 hash_key[4];	/* random; [0] and [1] odd */
+	__u64 netns_cookie;
+};
+#define CV_LAYOUT_VERSION 1
+
+/* What the sweeper keeps; the clock every packet reads stands alone. */
+struct cv_clock {
+	__u32 now;		/* ticks */
+} CV_ALIGNED;
+
+/* C6: two seconds. */
+#define CV_GRACE (2 * CV_HZ)
+
+#endif
