@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The front door; meson builds.
+PREFIX ?= /usr/local
+BUILD ?= build
+DEPS = tools/install-deps
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@$(DEPS) build
+	meson setup --prefix=$(PREFIX) $(BUILD)
+
+# A staged install gets DESTDIR from the environment.
+install: all
+	meson configure -Dprefix=$(PREFIX) $(BUILD)
+	DESTDIR="$(DESTDIR)" meson install -C $(BUILD)
+
+test: all
+	@$(DEPS) test
+	BUILD=$(BUILD) tests/run
+
+# As test, and what takes minutes: random kills, long soaks, the real kernel in a VM.
+test-long: all
+	@$(DEPS) test reference
+	BUILD=$(BUILD) tests/run --long
+
+demo: all
+	@$(DEPS) test
+	BUILD=$(BUILD) demo/run
+
+bench: all
+	@$(DEPS) test bench
+	BUILD=$(BUILD) bench/run
+
+format lint:
+	@$(DEPS) build lint
+	BUILD=$(BUILD) tools/$@
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all install test test-long demo bench format lint clean

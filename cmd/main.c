@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* culvert COMMAND ...: finds the command in the table and runs it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "culvert.h"
+
+static int cmd_help(int argc, char **argv);
+
+const struct command commands[] = {
+	{ "help", "show this list", cmd_help, false },
+	{ NULL, NULL, NULL, false },
+};
+
+int cmd_error(const char *name, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "culvert %s: ", name);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CMD_FAILED;
+}
+
+int cmd_lib_error(const char *name, const char *what, int err)
+{
+	const char *why = cv_why();
+
+	return cmd_error(name, "%s: %s", what, *why ? why : strerror(-err));
+}
+
+static void usage(FILE *to)
+{
+	fputs("usage: culvert COMMAND [ARGUMENT...]\n"
+	      "       culvert COMMAND --help\n\n",
+	      to);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(to, "  %-12s %s\n", c->name, c->help);
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	usage(stdout);
+	return CMD_OK;
+}
+
+static const struct command *find(const char *name, bool applet)
+{
+	for (const struct command *c = commands; c->name; c++) {
+		if (strcmp(c->name, name) == 0 && (!applet || c->applet))
+			return c;
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+	const char *self = slash ? slash + 1 : argc ? argv[0] : "culvert";
+	const struct command *c = find(self, true);
+
+	if (c)
+		return c->run(argc, argv);
+	if (argc < 2) {
+		usage(stderr);
+		return CMD_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return cmd_help(argc, argv);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts("culvert " CULVERT_VERSION);
+		return CMD_OK;
+	}
+	c = find(argv[1], false);
+	if (!c) {
+		fprintf(stderr, "culvert: no command \"%s\"; `culvert help` lists them\n", argv[1]);
+		return CMD_USAGE;
+	}
+	return c->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The one line about the last failure of this thread. */
+#include <errno.h>
+#include <stdarg.h>
+
+#include "culvert.h"
+#include "why.h"
+
+static _Thread_local char why[512];
+
+const char *cv_why(void)
+{
+	return why;
+}
+
+int cv_fail(int err, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, sizeof(why), format, ap);
+	va_end(ap);
+	return err;
+}
+
+int cv_plain(int err)
+{
+	why[0] = '\0';
+	return err;
+}
