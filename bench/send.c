@@ -14,7 +14,9 @@
 
 static const char help[] = "usage: pump send DEV --vip ADDRESS [OPTION]...\n" TRAFFIC_HELP
 			   "  --packets N       how many, or\n"
-			   "  --seconds S       about how long, after a warm-up (0.2)\n";
+			   "  --seconds S       about how long, after a warm-up (0.2)\n"
+			   "Prints the timed packets and their nanoseconds; all packets with the\n"
+			   "warm-up's, and how many of these were the flood's.\n";
 
 /*
  * Nanoseconds from the first packet to the last, by the generator's own stamps:
@@ -31,7 +33,7 @@ static uint64_t run(struct gen_bpf *skel, const struct traffic *t, unsigned int 
 	int err;
 
 	memcpy(frame, t->packet, sizeof(frame));
-	skel->bss->sent = skel->bss->flooded = 0;
+	skel->bss->sent = 0;
 	skel->bss->until = packets;
 	err = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.generate), &opts);
 	if (err)
@@ -72,7 +74,7 @@ int pump_send(int argc, char **argv)
 		{},
 	};
 	struct traffic_options o = TRAFFIC_DEFAULTS;
-	uint64_t ns, before, packets = 0;
+	uint64_t ns, before, packets = 0, all = 0;
 	double seconds = 0.2;
 	struct gen_bpf *skel;
 	unsigned int ifindex;
@@ -99,12 +101,16 @@ int pump_send(int argc, char **argv)
 	if (!packets) {
 		ns = run(skel, &o.traffic, ifindex, WARM_PACKETS);
 		packets = WARM_PACKETS * (seconds * 1e9 / ns);
+		all = WARM_PACKETS;
 	}
 	before = preemptions();
 	ns = run(skel, &o.traffic, ifindex, packets);
-	printf("{\"packets\": %llu, \"flood\": %llu, \"ns\": %llu, \"preemptions\": %llu}\n",
-	       (unsigned long long)packets, (unsigned long long)skel->bss->flooded,
-	       (unsigned long long)ns, (unsigned long long)(preemptions() - before));
+	all += packets;
+	printf("{\"packets\": %llu, \"ns\": %llu, \"preemptions\": %llu, "
+	       "\"all\": %llu, \"flood\": %llu}\n",
+	       (unsigned long long)packets, (unsigned long long)ns,
+	       (unsigned long long)(preemptions() - before), (unsigned long long)all,
+	       (unsigned long long)skel->bss->flooded);
 	gen_bpf__destroy(skel);
 	return 0;
 }

@@ -159,15 +159,13 @@ static __always_inline __u16 ip_csum(const struct iphdr *ip)
 	return ~(sum + (sum >> 16));
 }
 
-static __always_inline int send_tunnelled(struct xdp_md *ctx, const struct yard_server *s)
+static __always_inline int send_tunnelled(struct xdp_md *ctx, const struct yard_server *s,
+					  __u16 inner, bool v6)
 {
-	__u16 inner = ctx->data_end - ctx->data - sizeof(struct ethhdr);
 	struct ethhdr *eth;
 	struct iphdr *ip;
-	__u16 proto;
 	void *end;
 
-	proto = ((struct ethhdr *)(long)ctx->data)->h_proto;
 	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*ip)))
 		return XDP_DROP;
 	eth = (void *)(long)ctx->data;
@@ -181,7 +179,7 @@ static __always_inline int send_tunnelled(struct xdp_md *ctx, const struct yard_
 		.ihl = 5,
 		.tot_len = bpf_htons(inner + sizeof(*ip)),
 		.ttl = 64,
-		.protocol = proto == bpf_htons(ETH_P_IP) ? IPPROTO_IPIP : IPPROTO_IPV6,
+		.protocol = v6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
 		.saddr = tunnel_saddr,
 		.daddr = s->addr,
 	};
@@ -198,6 +196,7 @@ int yardstick(struct xdp_md *ctx)
 	struct yard_server *s;
 	__u8 tcp_flags = 0;
 	__u32 *service;
+	long len;
 
 	if (parse(ctx, &f, &tcp_flags))
 		return XDP_PASS;
@@ -210,12 +209,14 @@ int yardstick(struct xdp_md *ctx)
 	s = server_of(&f, tcp_flags & 2);
 	if (!s)
 		return XDP_DROP;
+	len = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 	bytes = bpf_map_lookup_elem(&traffic_of_vip, service);
 	if (bytes) {
 		bytes->packets++;
-		bytes->bytes += ctx->data_end - ctx->data;
+		bytes->bytes += len;
 	}
-	return tunnel ? send_tunnelled(ctx, s) : send(ctx, s);
+	return tunnel ? send_tunnelled(ctx, s, len - sizeof(struct ethhdr), f.dst[3] != 0) :
+			send(ctx, s);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the director of a lane runs. Each function turns a bare lane into one of them."""
+
+from .lab import PORT, SERVER, VIP, Failed, Lane, Unavailable, nth_address, service_name
+
+
+def bare(lane):
+    lane.pump("d", "attach", "d0", "redirect", "--to", "d1")
+
+
+def bare_map(lane):
+    lane.pump("d", "attach", "d0", "redirect_map", "--to", "d1")
+
+
+def bounce(lane):
+    lane.pump("d", "attach", "d0", "bounce")
+
+
+def _receive_frames(lane):
+    """Without an XDP program on it, a veth polls when it does GRO."""
+    lane.sh("d", "ethtool", "-K", "d0", "gro", "on")
+
+
+def forwarding(lane):
+    _receive_frames(lane)
+
+
+def nftables(lane):
+    """DNAT of the service. conntrack takes the flows up in mid-stream and looks at no window."""
+    _receive_frames(lane)
+    rules = []
+    for family, word in ((4, "ip"), (6, "ip6")):
+        target = service_name(SERVER[family])
+        rules.append(f"""table {word} bench {{
+            chain pre {{
+                type nat hook prerouting priority dstnat
+                {word} daddr {VIP[family]} tcp dport {PORT} dnat to {target}
+            }}
+        }}""")
+    lane.sh("d", "nft", "-f", "-", text_in="\n".join(rules) + "\n")
+    lane.sysctl("d", net__netfilter__nf_conntrack_tcp_be_liberal=1,
+                net__netfilter__nf_conntrack_tcp_loose=1)
+
+
+def yardstick(lane, max_flows=1_200_000, tunnel=False):
+    words = ["yardstick", "d0", "--to", "d1", "--vip", VIP[4], "--port", PORT, "--servers",
+             lane.servers, "--max-flows", max_flows, "--dmac", lane.mac["s0"],
+             "--smac", lane.mac["d1"]]
+    if tunnel:
+        words += ["--tunnel", "10.250.255.254"]
+    lane.pump("d", *words)
+
+
+def yardstick_tunnel(lane):
+    yardstick(lane, tunnel=True)
+
+
+def service_rules(services=1, dests=1, sched="rr", method="-g", families=(4,)):
+    """The text that `ipvsadm -R` reads. The destinations go round the servers."""
+    lines = []
+    for family in families:
+        for n in range(services):
+            name = service_name(nth_address(VIP[family], n))
+            lines.append(f"-A -t {name} -s {sched}")
+            for d in range(dests):
+                server = service_name(nth_address(SERVER[family], d))
+                lines.append(f"-a -t {name} -r {server} {method}")
+    return "\n".join(lines) + "\n"
+
+
+def culvert(lane, mode="xdp", max_conns=None, max_services=None, max_dests=None, **rules):
+    """An instance with those services; Unavailable if this culvert refuses them."""
+    words = ["attach", "d0", "--mode", mode]
+    for option, value in (("--max-conns", max_conns), ("--max-services", max_services),
+                          ("--max-dests", max_dests)):
+        if value:
+            words += [option, str(value)]
+    if mode == "tc":
+        _receive_frames(lane)
+        lane.pump("d", "attach", "d0", "none")
+    try:
+        lane.culvert(*words)
+        lane.ipvsadm("-R", text_in=service_rules(**rules))
+    except Failed as why:
+        raise Unavailable(str(why)) from why
+
+
+def make(tag, kind, servers=4, **options):
+    lane = Lane(tag, servers)
+    try:
+        kind(lane, **options)
+    except BaseException:
+        lane.close()
+        raise
+    return lane

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run leaves: a table on the terminal, JSON, a plot, and the page's tables."""
+
+import json
+import os
+import re
+import subprocess
+
+from .lab import Failed
+from .machine import sentence
+
+BEGIN = "<!-- bench: begin, written by bench/run -->"
+END = "<!-- bench: end -->"
+
+
+def _goal_reached(goal, result, results):
+    """The figure that the goal is about, or None: the median of the same rounds' quotients."""
+    against = results.get(goal.against)
+    if result.ratio() is None or not against or against.ratio() is None:
+        return None
+    return result.ratio() / against.ratio()
+
+
+def _goals(result, results):
+    words = []
+    for goal in result.row.goals:
+        got = _goal_reached(goal, result, results)
+        if got is not None:
+            verdict = "met" if got >= goal.ratio else "short"
+            words.append(f"{got:.2f} of {goal.against}, goal {goal.ratio:g}: {verdict}")
+    return "; ".join(words)
+
+
+def _share_text(result):
+    return f"{100 * result.median():.1f} %" if result.values else "-"
+
+
+def path_table(results, shares):
+    """Rows of text: name, title, Mpps, ns a packet, ratio to bare XDP, goals."""
+    table = [("row", "what", "Mpps", "ns", "of bare", "goals")]
+    for result in results.values():
+        row = result.row
+        if result.median() is None:
+            table.append((row.name, row.title, "-", "-", "-",
+                          f"not available: {result.why_not}"))
+        elif row in shares:
+            table.append((row.name, row.title, _share_text(result), "", "", ""))
+        else:
+            table.append((row.name, row.title, f"{result.median():.2f}",
+                          f"{1e3 / result.median():.0f}", f"{result.ratio():.2f}",
+                          _goals(result, results)))
+    return table
+
+
+def _amount(value, unit):
+    if unit == "bytes":
+        return f"{value:.1f} bytes"
+    return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def control_table(timings):
+    table = [("row", "what", "took", "limit", "")]
+    for t in timings:
+        if t.median() is None:
+            table.append((t.name, t.title, "-", _amount(t.limit, t.unit),
+                          f"not available: {t.why_not}"))
+        else:
+            table.append((t.name, t.title, _amount(t.median(), t.unit),
+                          _amount(t.limit, t.unit), "met" if t.met() else "short"))
+    return table
+
+
+def text(table):
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip()
+                     for line in table)
+
+
+def markdown(table):
+    head, *body = table
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def as_json(machine, results, timings, how):
+    return {
+        "machine": machine,
+        "how": how,
+        "rows": {
+            name: {"title": r.row.title, "median": r.median(), "ratio": r.ratio(),
+                   "values": r.values, "ratios": r.ratios, "not_available": r.why_not,
+                   "goals": [{"against": g.against, "ratio": g.ratio,
+                              "reached": _goal_reached(g, r, results)} for g in r.row.goals]}
+            for name, r in results.items()},
+        "control": {
+            t.name: {"title": t.title, "median": t.median(), "limit": t.limit,
+                     "unit": t.unit, "values": t.values, "not_available": t.why_not}
+            for t in timings},
+    }
+
+
+def write_json(path, data):
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(data, f, indent=1)
+        f.write("\n")
+
+
+_PLOT = """
+set terminal svg size 900,{height} font "sans,12" background "white"
+set output "{path}"
+set style fill solid 1.0 noborder
+set boxwidth 0.7
+set xrange [0:*]
+set yrange [{top}:-0.6] noreverse
+set xlabel "million packets a second, one core, end to end"
+set grid xtics lc rgb "#dddddd"
+set border 1
+set ytics nomirror scale 0
+set lmargin 42
+unset key
+$rows << END
+{data}
+END
+plot $rows using ($2/2):0:($2/2):(0.35):3:ytic(1) with boxxyerror lc rgb variable, \\
+     $rows using 2:0:4 with labels left offset 0.5,0
+"""
+
+
+def _colour(name):
+    for start, colour in (("bare", 0x9E9E9E), ("yard", 0xE0A458), ("forward", 0x8DA0CB),
+                          ("nft", 0x8DA0CB)):
+        if name.startswith(start):
+            return colour
+    return 0x2A7F62
+
+
+def plot(path, results, shares):
+    """Bars, by gnuplot, as SVG."""
+    rows = [r for r in results.values() if r.values and r.row not in shares]
+    data = "\n".join(f'"{r.row.title}" {r.median():.3f} {_colour(r.row.name)} '
+                     f'"{r.median():.2f}"' for r in rows)
+    script = _PLOT.format(path=path, data=data, top=len(rows) - 0.4,
+                          height=90 + 24 * len(rows))
+    try:
+        done = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True,
+                              check=False)
+    except OSError as why:
+        raise Failed("no gnuplot: tools/install-deps bench") from why
+    if done.returncode:
+        raise Failed(f"gnuplot: {done.stderr.strip().splitlines()[0]}")
+
+
+def write_page(path, machine, results, shares, timings, how):
+    """Replaces what stands between the markers of docs/performance.md."""
+    with open(path, encoding="utf-8") as f:
+        page = f.read()
+    new = "\n\n".join((BEGIN, f"Measured on {sentence(machine)}: {how}.",
+                       markdown(path_table(results, shares)),
+                       "![rates of all rows](performance.svg)",
+                       markdown(control_table(timings)), END))
+    replaced, n = re.subn(re.escape(BEGIN) + ".*" + re.escape(END), lambda _: new, page,
+                          flags=re.DOTALL)
+    if n != 1:
+        raise Failed(f"{os.path.basename(path)} has no place for the figures")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(replaced)

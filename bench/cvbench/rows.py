@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rows of the bench: each is a lane, its traffic, and what it is held against."""
+
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+from . import lanes
+
+REFERENCE = "bare-redirect"
+MILLION = 1_000_000
+COUNTS = ((1, "1"), (1000, "1k"), (100_000, "100k"), (MILLION, "1M"))
+
+# Room for a million flows in each family's table, and some churn.
+ROOM = 1_200_000
+
+
+@dataclass(frozen=True)
+class LaneKind:
+    """A lane that several rows may share: made once, by make(tag, kind, **options)."""
+
+    tag: str
+    kind: Callable
+    options: tuple = ()
+    servers: int = 4
+
+    def make(self):
+        return lanes.make(self.tag, self.kind, self.servers, **dict(self.options))
+
+
+def culvert_lane(tag, servers=4, **options):
+    options.setdefault("dests", servers)
+    return LaneKind(tag, lanes.culvert, tuple(sorted(options.items())), servers)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At least `ratio` times the figure of the row `against`, in the same round."""
+
+    ratio: float
+    against: str = REFERENCE
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    title: str
+    lane: LaneKind
+    flows: int = 1
+    family: int = 4
+    services: int = 1
+    flood: float = 0.0
+    live: bool = True		# opens its flows before they are timed
+    syn: bool = True		# ... with a SYN
+    vip: Optional[str] = None	# what the packets are sent to, if not the service
+    sink: tuple = ("s", "s0")
+    goals: tuple = field(default=())
+    quick: bool = False		# belongs to --quick
+
+    def prepare(self, lane):
+        if self.live:
+            lane.open_flows(self.family, self.flows, self.services, self.syn, self.vip)
+
+    def measure(self, lane, seconds):
+        """Millions of packets a second."""
+        report, _ = lane.send(seconds, self.sink, must_arrive=self.flood < 1,
+                              family=self.family, flows=self.flows, services=self.services,
+                              flood=self.flood, vip=self.vip)
+        return report["packets"] * 1e3 / report["ns"]
+
+
+BARE = LaneKind("bare", lanes.bare)
+FORWARD = LaneKind("forward", lanes.forwarding)
+NFT = LaneKind("nft", lanes.nftables)
+YARD = LaneKind("yard", lanes.yardstick)
+YARD_TUNNEL = LaneKind("yard-ipip", lanes.yardstick_tunnel)
+DR = culvert_lane("dr", max_conns=ROOM, families=(4, 6))
+TC = culvert_lane("tc", mode="tc", families=(4, 6))
+NAT = culvert_lane("nat", max_conns=ROOM, method="-m")
+IPIP = culvert_lane("ipip", max_conns=ROOM, method="-i")
+FLOOD = culvert_lane("flood")
+
+
+def _of(n):
+    return f"{n} flow" + ("s" if n != "1" else "")
+
+
+def bare_rows():
+    yield Row(REFERENCE, "bare XDP: swap MACs, redirect", BARE, live=False, quick=True)
+    yield Row("bare-redirect-map", "bare XDP: the same through a devmap",
+              LaneKind("bare-map", lanes.bare_map), live=False)
+    yield Row("bare-bounce", "bare XDP: swap MACs, XDP_TX", LaneKind("bounce", lanes.bounce),
+              live=False, sink=("g", "g0"), quick=True)
+
+
+def kernel_rows():
+    yield Row("forward", "kernel forwarding", FORWARD, live=False,
+              vip=lanes.SERVER[4], quick=True)
+    yield Row("forward6", "kernel forwarding, IPv6", FORWARD, live=False, family=6,
+              vip=lanes.SERVER[6])
+    for count, name in ((1, "1"), (1000, "1k"), (10_000, "10k")):
+        yield Row(f"nft-{name}", f"nftables DNAT, {_of(name)}", NFT, count, syn=False,
+                  quick=count == 10_000)
+
+
+def yardstick_rows():
+    for count, name in COUNTS:
+        yield Row(f"yard-{name}", f"LRU yardstick, direct, {_of(name)}", YARD, count,
+                  quick=count in (1000, MILLION))
+    for count, name in COUNTS[1::2]:
+        yield Row(f"yard-ipip-{name}", f"LRU yardstick, IPIP, {_of(name)}", YARD_TUNNEL, count)
+    yield Row("yard-flood", "LRU yardstick, SYN flood", YARD, live=False, flood=1.0)
+
+
+def culvert_rows():
+    goals = {"1k": (Goal(0.85), Goal(3, "nft-10k")), "1M": (Goal(0.5), Goal(2, "yard-1M"))}
+    for count, name in COUNTS:
+        yield Row(f"dr-{name}", f"culvert DR, {_of(name)}", DR, count,
+                  goals=goals.get(name, ()), quick=count in (1, 1000, 100_000, MILLION))
+    for count, name in COUNTS[1::2]:
+        yield Row(f"dr6-{name}", f"culvert DR, IPv6, {_of(name)}", DR, count, family=6,
+                  quick=count == 1000)
+    yield Row("tc-1k", "culvert DR, tc door, 1k flows", TC, 1000,
+              goals=(Goal(3, "nft-1k"),), quick=True)
+    yield Row("tc6-1k", "culvert DR, tc door, IPv6, 1k flows", TC, 1000, family=6)
+    for count, name in COUNTS[1::2]:
+        yield Row(f"nat-{name}", f"culvert NAT, requests, {_of(name)}", NAT, count,
+                  goals=(Goal(0.75, f"dr-{name}"),))
+        yield Row(f"ipip-{name}", f"culvert IPIP, {_of(name)}", IPIP, count,
+                  goals=(Goal(0.80, f"dr-{name}"),))
+
+
+def scale_rows():
+    """One service and one destination against very many; live flows and first packets."""
+    many = culvert_lane("services", services=100_000, dests=1, max_services=110_000,
+                        max_dests=110_000)
+    one = culvert_lane("one", dests=1)
+    yield Row("svc-1", "1 service, 1k flows", one, 1000)
+    yield Row("svc-100k", "100,000 services, 1k flows", many, 1000, services=100_000,
+              goals=(Goal(0.9, "svc-1"),))
+    for sched in ("rr", "wrr", "sh", "mh"):
+        few = culvert_lane(f"{sched}-1", dests=1, sched=sched)
+        lots = culvert_lane(f"{sched}-10k", servers=10_000, sched=sched)
+        yield Row(f"new-{sched}-1", f"first packets, {sched}, 1 destination", few,
+                  live=False, flood=1.0)
+        yield Row(f"new-{sched}-10k", f"first packets, {sched}, 10,000 destinations", lots,
+                  live=False, flood=1.0, goals=(Goal(0.9, f"new-{sched}-1"),))
+        if sched == "rr":
+            yield Row("dests-1", "1 destination, 1k flows", few, 1000)
+            yield Row("dests-10k", "10,000 destinations, 1k flows", lots, 1000,
+                      goals=(Goal(0.9, "dests-1"),))
+
+
+@dataclass(frozen=True)
+class FloodRow(Row):
+    """New connections only, into a table that earlier rounds have filled."""
+
+    def prepare(self, lane):
+        lane.send(1.0, must_arrive=False, flood=1.0)
+
+
+@dataclass(frozen=True)
+class ShareRow(Row):
+    """The share of live flows' packets that arrives while half of all packets are the flood's."""
+
+    def prepare(self, lane):
+        lane.pump("s", "attach", "s0", "sink_by_class")
+        lane.open_flows(flows=self.flows)
+        lane.send(1.0, must_arrive=False, flood=1.0)
+
+    def measure(self, lane, seconds):
+        report, got = lane.send(seconds, must_arrive=False, flows=self.flows, flood=0.5)
+        return got["live"] / (report["all"] - report["flood"])
+
+
+def flood_rows():
+    yield FloodRow("flood", "SYN flood, table full", FLOOD, flood=1.0, live=False,
+                   goals=(Goal(0.35),), quick=True)
+
+
+SHARES = (ShareRow("flood-share", "live packets that arrive, of 1,000 flows",
+                   culvert_lane("share"), 1000, quick=True),)
+
+
+def path_rows():
+    return [*bare_rows(), *kernel_rows(), *yardstick_rows(), *culvert_rows(), *flood_rows(),
+            *scale_rows()]
