@@ -1,10 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "maps.h"
+/* The load balancer's programs, one per hook: wiring only. */
+#include "lb/tc.h"
+#include "lb/xdp.h"
+#include "sweeper.h"
 
+/* XDP of an uplink: the fast door. */
 SEC("xdp")
 int xdp_uplink(struct xdp_md *ctx)
 {
-	return XDP_PASS;
+	return xdp_door(ctx);
+}
+
+/* tc ingress of an uplink. */
+SEC("tc")
+int tc_uplink(struct __sk_buff *skb)
+{
+	return tc_uplink_door(skb);
+}
+
+/* Run once by the library: arms the sweeper. Returns 0 when it runs. */
+SEC("tc")
+int ctl_start(struct __sk_buff *skb)
+{
+	return sweeper_start();
+}
+
+/*
+ * Run by tests, whose clock stands still unless they move it: sweeps both
+ * tables once and takes the rates once.
+ */
+SEC("tc")
+int ctl_sweep(struct __sk_buff *skb)
+{
+	sweep_table(false, 0, geo.sets4);
+	sweep_table(true, 0, geo.sets6);
+	for (__u32 round = 0; round < EST_SWEEPS; round++)
+		estimate_slice(round);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

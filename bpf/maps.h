@@ -28,6 +28,8 @@ struct cv_clock clock SEC(".data.clock");
 /* Locks of the home sets (C5), a cache line's worth of sets to a line. */
 __u32 set_locks[CV_LOCKS] SEC(".data.locks");
 
+struct cv_uplink uplinks[CV_UPLINKS] SEC(".data.uplinks");
+
 #define MMAP_ARRAY(name_, type_)                                   \
 	struct {                                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                  \
@@ -63,6 +65,15 @@ struct {
 	__type(value, __u32);
 } services SEC(".maps");
 
+/* Destination -> index in dests: the library's, which finds servers and the trash by it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct cv_dest_key);
+	__type(value, __u32);
+} dest_slots SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -93,7 +104,7 @@ struct {
 struct cv_sweeper {
 	struct bpf_timer timer;
 	__u32 set4, set6;	/* where the next slice begins */
-	__u32 est_due;		/* when the rates are due, ticks */
+	__u32 est_round;	/* which slice of the rates comes next */
 	__u32 reserved;
 };
 

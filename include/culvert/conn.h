@@ -113,8 +113,8 @@ enum cv_method {
 };
 
 /*
- * What both families' entries share, after the addresses. Ports and addresses
- * in network byte order, times in ticks.
+ * What both families' entries begin with. Ports and addresses in network byte
+ * order, times in ticks.
  */
 struct cv_conn_common {
 	__be16 cport;		/* client */
@@ -133,17 +133,17 @@ struct cv_conn_common {
 };				/* 40 bytes */
 
 struct cv_conn4 {
+	struct cv_conn_common c;
 	__be32 caddr;
 	__be32 vaddr;
-	struct cv_conn_common c;
 	__be32 daddr;		/* 0 when the destination is an IPv6 one */
 	__u32 reserved[3];
 } CV_ALIGNED;
 
 struct cv_conn6 {
+	struct cv_conn_common c;
 	union cv_addr caddr;
 	union cv_addr vaddr;
-	struct cv_conn_common c;
 	union cv_addr daddr;	/* an IPv4 destination's stands in the first word */
 	__u32 reserved[2];
 };				/* 96 bytes */

@@ -84,7 +84,10 @@ struct cv_service {
 	__s32 wrr_weight;	/* wrr: current weight (cw) */
 	__s32 wrr_max;		/* wrr: largest weight less the gcd less 1 (mw); the library's */
 	__s32 wrr_gcd;		/* wrr: gcd of the weights (di); the library's */
-	__u32 reserved[7];
+	/* The slot's: the library's. */
+	__u32 serial;		/* grows when the slot gets a new service */
+	__u32 freed;		/* tick when the slot lost its service */
+	__u32 reserved[5];
 } CV_ALIGNED;			/* 128 bytes */
 
 /* ---- destinations -------------------------------------------------------- */
@@ -129,7 +132,8 @@ struct cv_dest {
 	__u32 nh_due;		/* when to look the next hop up again, ticks */
 	struct cv_nexthop nh[2];
 	__u32 state;		/* CV_DEST_OVERLOAD */
-	__u32 reserved0[2];
+	__u32 neigh_seen;	/* when the kernel's neighbour output saw a packet last, ticks */
+	__u32 reserved0;
 	/* Second line: configuration, the library's. */
 	union cv_addr addr;
 	__be16 port;		/* 0: the packet's own (fwmark, any-port services) */
@@ -144,7 +148,9 @@ struct cv_dest {
 	__u32 l_threshold;	/* -y; 0: none */
 	__u32 trashed;		/* tick when it left its service (C6) */
 	__u32 serial;		/* of the slot: grows when it gets a new owner */
-	__u32 reserved2[3];
+	__u32 last_service;	/* the service it was in last, by slot ... */
+	__u32 last_serial;	/* ... and cv_service.serial: its figures belong to that one */
+	__u32 reserved2;
 	/* Third line: counts, the data path's, changed atomically. */
 	__u32 activeconns;
 	__u32 inactconns;
@@ -155,8 +161,22 @@ struct cv_dest {
 	 * the trash, the library's (ip_vs_trash_get_dest in ip_vs_ctl.c).
 	 */
 	struct cv_service_key owner;
-	__u32 reserved4[10];
+	/* The gateway (or the address itself) of nh[i], for bpf_redirect_neigh(): the data path's. */
+	union cv_addr gw[2];
+	__u32 gw_family[2];	/* AF_INET, AF_INET6 */
 } CV_ALIGNED;			/* 256 bytes */
+
+/*
+ * The key in the map `dest_slots`: which slot a destination has, in a service or
+ * in the trash. The library's alone.
+ */
+struct cv_dest_key {
+	struct cv_service_key owner;
+	union cv_addr addr;
+	__be16 port;
+	__u8 family;		/* of addr */
+	__u8 reserved;
+};
 
 /* ---- counters ------------------------------------------------------------ */
 
@@ -190,12 +210,13 @@ struct cv_estimate {
 
 /* ---- settings ------------------------------------------------------------ */
 
-/* Indexes of cv_settings.timeout[], in seconds (ip_vs_proto_*.c, ipvsadm --set). */
+/* Indexes of cv_settings.timeout[] (ip_vs_proto_*.c, ipvsadm --set). */
 enum cv_timeout {
 	CV_TIMEOUT_TCP = 0,				/* + enum cv_tcp_state */
 	CV_TIMEOUT_UDP = CV_TIMEOUT_TCP + CV_TCP_LAST,	/* + enum cv_udp_state */
 	CV_TIMEOUT_SCTP = CV_TIMEOUT_UDP + CV_UDP_LAST,	/* + enum cv_sctp_state */
-	CV_TIMEOUT_COUNT = CV_TIMEOUT_SCTP + CV_SCTP_LAST
+	CV_TIMEOUT_COUNT = CV_TIMEOUT_SCTP + CV_SCTP_LAST,
+	CV_TIMEOUT_SLOTS = 32	/* a power of two: an index is masked, not checked */
 };
 
 /*
@@ -210,7 +231,7 @@ struct cv_settings {
 	__u32 num_anyport;	/* services with port 0: a second look is worth it */
 	__u32 num_persistent;
 	__u32 num_masq;		/* destinations reached by masq, ever: replies are looked for */
-	__u32 timeout[CV_TIMEOUT_COUNT];	/* ticks */
+	__u32 timeout[CV_TIMEOUT_SLOTS];	/* ticks, by enum cv_timeout */
 	__u32 conn_reuse_mode;
 	__u32 expire_nodest_conn;
 	__u32 expire_quiescent_template;
@@ -286,6 +307,18 @@ struct cv_device {
 #define CV_DEV_XDP_XMIT 0x0001U	/* takes frames by XDP_REDIRECT */
 #define CV_DEV_ATTACHED 0x0002U	/* carries our programs */
 #define CV_DEV_XDP 0x0004U	/* ... XDP among them */
+
+/*
+ * Global variable `uplinks`: an attached device's own address, at ifindex %
+ * CV_UPLINKS, learnt by tc from the frames that the kernel calls PACKET_HOST.
+ * XDP leaves a frame for any other address to tc, which knows for sure.
+ */
+#define CV_UPLINKS 64
+struct cv_uplink {
+	__u32 ifindex;
+	__u8 mac[6];
+	__u16 reserved;
+};
 
 /* ---- geometry ------------------------------------------------------------ */
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whose address is it, and may this slave send from it? */
+#ifndef CULVERT_BPF_IPVLAN_ADDRESS_H
+#define CULVERT_BPF_IPVLAN_ADDRESS_H
+
+#include "frame.h"
+
+static __always_inline struct cv_ipv_addr *addr_find(__u32 master, __u32 family,
+						     const union cv_addr *addr)
+{
+	struct cv_ipv_addr_key key = { .master = master, .family = family, .addr = *addr };
+
+	return bpf_map_lookup_elem(&addrs, &key);
+}
+
+/* Index of the slave of this master that has the address, or CV_NONE. */
+static __always_inline __u32 addr_owner(__u32 master, __u32 family, const union cv_addr *addr)
+{
+	struct cv_ipv_addr *found = addr_find(master, family, addr);
+
+	return found ? READ_ONCE(found->slave) : CV_NONE;
+}
+
+static __always_inline bool addr_allowed(__u32 slave, __u32 family, const union cv_addr *addr)
+{
+	struct cv_ipv_allow_key key = {
+		.prefixlen = CV_IPV_ALLOW_FIXED + (family == AF_INET ? 32 : 128),
+		.slave = slave,
+		.family = family,
+		.addr = *addr,
+	};
+
+	return bpf_map_lookup_elem(&allows, &key);
+}
+
+/*
+ * A link-local address is nobody's until it is used: the kernel makes it by
+ * itself when the device comes up, before anybody could have told us (V4).
+ */
+static __always_inline bool addr_claim(struct cv_ipv_slave *s, __u32 index, const union cv_addr *addr)
+{
+	struct cv_ipv_addr_key key = { .master = s->master, .family = AF_INET6, .addr = *addr };
+	struct cv_ipv_addr value = { .slave = index, .flags = CV_IPV_CLAIMED, .plen = 64 };
+
+	if (READ_ONCE(s->claims) >= CV_IPV_CLAIMS)
+		return false;
+	if (bpf_map_update_elem(&addrs, &key, &value, BPF_NOEXIST))
+		return false;
+	__sync_fetch_and_add(&s->claims, 1);
+	return true;
+}
+
+/* May the slave send from this address? Not asked about the unspecified one. */
+static __always_inline bool addr_is_own(struct cv_ipv_slave *s, __u32 index, __u32 family,
+					const union cv_addr *addr, bool claim)
+{
+	__u32 owner = addr_owner(s->master, family, addr);
+
+	if (likely(owner == index))
+		return true;
+	if (s->has_allow && addr_allowed(index, family, addr))
+		return true;
+	return claim && owner == CV_NONE && addr_is_link_local(family, addr) &&
+	       addr_claim(s, index, addr);
+}
+
+#endif

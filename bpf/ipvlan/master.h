@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the master receives, and what leaves through it. */
+#ifndef CULVERT_BPF_IPVLAN_MASTER_H
+#define CULVERT_BPF_IPVLAN_MASTER_H
+
+#include "slave.h"
+
+#define LOOPBACK_IFINDEX 1
+
+/*
+ * The kernel calls a frame PACKET_HOST when it is addressed to the device's own
+ * MAC address: so this is how the data path learns that the address has changed.
+ */
+static __always_inline void learn_mac(struct __sk_buff *skb, struct cv_ipv_master *m, const struct frame *f)
+{
+	if (skb->pkt_type == PACKET_HOST && skb->tc_index != FROM_SLAVE && !f->group &&
+	    unlikely(READ_ONCE(m->mac) != f->dmac))
+		WRITE_ONCE(m->mac, f->dmac);
+}
+
+/* ---- l2 -------------------------------------------------------------------------- */
+
+/* A frame of one of our own slaves that a hairpinning switch (vepa) sent back. */
+static __always_inline __u32 hairpinned_from(__u32 master, __u64 mac, const struct frame *f)
+{
+	return f->smac == mac ? addr_owner(master, f->family, &f->src) : CV_NONE;
+}
+
+static __always_inline int l2_input_group(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 master,
+					  const struct frame *f)
+{
+	__u32 target = CV_NONE;
+
+	if (skb->tc_index == FROM_SLAVE) {
+		skb->tc_index = 0;
+		return TC_ACT_UNSPEC;
+	}
+	if (f->kind == FRAME_ARP || f->nd)
+		target = l2_target(skb, master, f);
+	if (target != CV_NONE)
+		clone_to(skb, target);
+	else
+		flood(skb, master, m->slots, hairpinned_from(master, READ_ONCE(m->mac), f));
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int l2_input(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 master,
+				    const struct frame *f)
+{
+	__u32 to;
+
+	if (f->kind == FRAME_MALFORMED || f->kind == FRAME_OTHER)
+		return TC_ACT_UNSPEC;
+	if (f->group)
+		return l2_input_group(skb, m, master, f);
+	if (skb->pkt_type != PACKET_HOST)
+		return TC_ACT_UNSPEC;
+	to = addr_owner(master, f->family, &f->dst);
+	return to == CV_NONE ? TC_ACT_UNSPEC : deliver(skb, to);
+}
+
+/* ---- l3 and l3s ------------------------------------------------------------------ */
+
+/*
+ * l3s makes the master forward, for the slaves; that must not make a router of a
+ * host that was none. Loopback's own switch, which culvert leaves alone, follows
+ * the administrator's (ip_forward, conf.all.forwarding): while that is off, what
+ * would be forwarded elsewhere than to a slave is dropped.
+ */
+static __always_inline bool polices(struct __sk_buff *skb, struct cv_ipv_master *m, const struct frame *f)
+{
+	struct bpf_fib_lookup fib = { .family = f->family, .ifindex = LOOPBACK_IFINDEX };
+	__u32 ours = f->family == AF_INET ? CV_IPV_FORWARD4 : CV_IPV_FORWARD6;
+
+	if (likely(!(m->forwarding & ours)))
+		return false;
+	if (f->family == AF_INET)
+		fib.ipv4_dst = f->dst.v4;
+	else
+		__builtin_memcpy(fib.ipv6_dst, &f->dst, sizeof(f->dst));
+	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return false;
+	return host_forwards(skb, f, m->probe);
+}
+
+static __always_inline int l3_input(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 master,
+				    const struct frame *f, __u32 policy)
+{
+	bool l3s = cv_ipv_mode_of(policy) == CV_IPV_L3S;
+	__u32 to;
+
+	if (f->kind != FRAME_IP || f->group || skb->pkt_type != PACKET_HOST)
+		return TC_ACT_UNSPEC;
+	to = addr_owner(master, f->family, &f->dst);
+	if (to == CV_NONE) {
+		if (!l3s || !polices(skb, m, f))
+			return TC_ACT_UNSPEC;
+		count(CV_IPV_SLAVES + master, CV_IPV_DROP_FORWARD);
+		return TC_ACT_SHOT;
+	}
+	/* vepa: what came back from the switch was judged when it left. */
+	if (!l3s || addr_owner(master, f->family, &f->src) != CV_NONE)
+		return deliver(skb, to);
+	ttl_enter(skb, f);
+	return TC_ACT_UNSPEC;
+}
+
+/* ---- the master's two hooks ------------------------------------------------------ */
+
+static __always_inline int master_input(struct __sk_buff *skb, __u32 index)
+{
+	struct cv_ipv_master *m = master_at(index);
+	struct frame f;
+	__u32 policy;
+
+	if (!m || skb->vlan_present)
+		return TC_ACT_UNSPEC;
+	policy = READ_ONCE(m->policy);
+	parse_frame(skb, &f);
+	learn_mac(skb, m, &f);
+	if (cv_ipv_mode_of(policy) == CV_IPV_L2)
+		return l2_input(skb, m, index, &f);
+	return l3_input(skb, m, index, &f, policy);
+}
+
+/* l2 with hostreach: the host finds its slaves on the master, as it finds its other neighbours. */
+static __always_inline int l2_from_host(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 master)
+{
+	struct frame f;
+	__u32 to;
+
+	parse_frame(skb, &f);
+	if (f.kind != FRAME_IP && f.kind != FRAME_ARP)
+		return TC_ACT_UNSPEC;
+	if (f.group) {
+		to = l2_target(skb, master, &f);
+		if (to != CV_NONE)
+			clone_to(skb, to);
+		else
+			flood(skb, master, m->slots, CV_NONE);
+		return TC_ACT_UNSPEC;
+	}
+	if (f.dmac != f.smac)
+		return TC_ACT_UNSPEC;
+	to = addr_owner(master, f.family, &f.dst);
+	if (to == CV_NONE)
+		return TC_ACT_UNSPEC;
+	/* At egress there is no bpf_redirect_peer(): by way of the host end. */
+	{
+		struct cv_ipv_slave *s = slave_at(to);
+
+		return s ? bpf_redirect(s->ifindex, 0) : TC_ACT_SHOT;
+	}
+}
+
+static __always_inline int master_output(struct __sk_buff *skb, __u32 index)
+{
+	struct cv_ipv_master *m;
+	__u32 policy;
+
+	ttl_leave(skb);
+	m = master_at(index);
+	if (!m)
+		return TC_ACT_UNSPEC;
+	policy = READ_ONCE(m->policy);
+	if (cv_ipv_mode_of(policy) == CV_IPV_L2 && (policy & CV_IPV_HOSTREACH) && !skb->ingress_ifindex)
+		return l2_from_host(skb, m, index);
+	return TC_ACT_UNSPEC;
+}
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a slave sends, as it arrives at the host end. */
+#ifndef CULVERT_BPF_IPVLAN_SLAVE_H
+#define CULVERT_BPF_IPVLAN_SLAVE_H
+
+#include "deliver.h"
+#include "nd.h"
+#include "ttl.h"
+
+struct sender {
+	struct cv_ipv_slave *slave;
+	struct cv_ipv_master *master;
+	__u32 index;		/* of the slave */
+	__u32 policy;		/* the master's, read once */
+	__u64 mac;		/* likewise */
+};
+
+static __always_inline int drop(const struct sender *from, enum cv_ipv_count why)
+{
+	count(from->index, why);
+	return TC_ACT_SHOT;
+}
+
+/* Over to another slave of the same master, without the host. */
+static __always_inline int to_neighbour(struct __sk_buff *skb, const struct sender *from, __u32 to)
+{
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	count(from->index, CV_IPV_TX_LOCAL);
+	return deliver(skb, to);
+}
+
+/* ---- ownership (V5) ------------------------------------------------------------ */
+
+/* Without an address of its own yet: DHCP's client, duplicate address detection, MLD. */
+static __always_inline bool may_be_unspecified(const struct frame *f)
+{
+	if (f->kind == FRAME_ARP)
+		return true;
+	if (f->family == AF_INET)
+		return f->proto == IPPROTO_UDP && f->dport == bpf_htons(67);
+	return addr_is_group(AF_INET6, &f->dst);
+}
+
+static __always_inline bool source_is_own(const struct sender *from, const struct frame *f, bool l2)
+{
+	if (addr_is_zero(&f->src))
+		return l2 && may_be_unspecified(f);
+	return addr_is_own(from->slave, from->index, f->family, &f->src, l2);
+}
+
+/* An advertisement speaks for its target, and a DAD probe claims a link-local one. */
+static __always_inline bool nd_is_own(struct __sk_buff *skb, const struct sender *from,
+				      const struct frame *f)
+{
+	union cv_addr target;
+
+	if (f->nd != ND_NEIGHBOUR_ADVERT && !(f->nd == ND_NEIGHBOUR_SOLICIT && addr_is_zero(&f->src)))
+		return true;
+	if (!nd_target(skb, &target))
+		return false;
+	return addr_is_own(from->slave, from->index, AF_INET6, &target, true) ||
+	       f->nd == ND_NEIGHBOUR_SOLICIT;
+}
+
+/* ---- l2 -------------------------------------------------------------------------- */
+
+static __always_inline int l2_to_wire(struct __sk_buff *skb, const struct sender *from)
+{
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	return bpf_redirect(from->master->ifindex, 0);
+}
+
+/* The stack takes it as received on the master: so does drivers/net/ipvlan (dev_forward_skb). */
+static __always_inline int l2_to_host(struct __sk_buff *skb, const struct sender *from)
+{
+	if (!(from->policy & CV_IPV_HOSTREACH))
+		return drop(from, CV_IPV_DROP_HOST);
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	skb->tc_index = FROM_SLAVE;
+	return bpf_redirect(from->master->ifindex, BPF_F_INGRESS);
+}
+
+/* Broadcast and multicast: to the other slaves, to the host if it is reachable, and out. */
+static __always_inline int l2_group(struct __sk_buff *skb, const struct sender *from, __u32 target)
+{
+	if (!(from->policy & (CV_IPV_PRIVATE | CV_IPV_VEPA))) {
+		if (target != CV_NONE)
+			clone_to(skb, target);
+		else
+			flood(skb, from->slave->master, from->master->slots, from->index);
+	}
+	if (from->policy & CV_IPV_HOSTREACH) {
+		skb->tc_index = FROM_SLAVE;
+		bpf_clone_redirect(skb, from->master->ifindex, BPF_F_INGRESS);
+		skb->tc_index = 0;
+	}
+	return l2_to_wire(skb, from);
+}
+
+/* Who is asked for by ARP or ND, if that is one slave; else CV_NONE. */
+static __always_inline __u32 l2_target(struct __sk_buff *skb, __u32 master, const struct frame *f)
+{
+	union cv_addr target;
+
+	if (f->kind == FRAME_ARP)
+		return addr_owner(master, AF_INET, &f->dst);
+	if (f->nd != ND_NEIGHBOUR_SOLICIT || !nd_target(skb, &target))
+		return CV_NONE;
+	return addr_owner(master, AF_INET6, &target);
+}
+
+static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender *from,
+				      const struct frame *f);
+
+/* Sent to the master's own MAC address: to another slave, or to the host. */
+static __always_inline int l2_to_own_mac(struct __sk_buff *skb, const struct sender *from,
+					 const struct frame *f)
+{
+	__u32 to = addr_owner(from->slave->master, f->family, &f->dst);
+
+	if (to != CV_NONE && to != from->index) {
+		if (from->policy & CV_IPV_PRIVATE)
+			return drop(from, CV_IPV_DROP_PRIVATE);
+		if (from->policy & CV_IPV_VEPA)
+			return l2_to_wire(skb, from);
+		return to_neighbour(skb, from, to);
+	}
+	if ((from->policy & CV_IPV_LEAVING_L3) && f->kind == FRAME_IP)
+		return l3_forward(skb, from, f);
+	return l2_to_host(skb, from);
+}
+
+static __always_inline int l2_output(struct __sk_buff *skb, const struct sender *from, struct frame *f)
+{
+	bool own = f->dmac == from->mac || f->dmac == f->smac;
+	__u32 target = CV_NONE;
+
+	if (!source_is_own(from, f, true))
+		return drop(from, CV_IPV_DROP_SOURCE);
+	if (f->nd && !nd_is_own(skb, from, f))
+		return drop(from, CV_IPV_DROP_SOURCE);
+	if (f->group && (f->kind == FRAME_ARP || f->nd))
+		target = l2_target(skb, from->slave->master, f);
+	if (f->smac != from->mac)
+		bpf_skb_store_bytes(skb, ETH_ALEN, &from->mac, ETH_ALEN, 0);
+	if (f->kind == FRAME_ARP)
+		arp_sanitise(skb, from->mac);
+	else if (f->nd)
+		nd_sanitise(skb, f->nd, from->mac);
+	if (f->group)
+		return l2_group(skb, from, target == from->index ? CV_NONE : target);
+	if (own)
+		return l2_to_own_mac(skb, from, f);
+	return l2_to_wire(skb, from);
+}
+
+/* ---- l3 and l3s ------------------------------------------------------------------ */
+
+/*
+ * bpf_fib_lookup() as the host's stack will see the packet. It says NOT_FWDED for
+ * the host's own addresses, and for those that it has no route to.
+ */
+static __always_inline bool host_forwards(struct __sk_buff *skb, const struct frame *f, __u32 ifindex)
+{
+	struct bpf_fib_lookup fib = {
+		.family = f->family,
+		.ifindex = ifindex,
+		.l4_protocol = f->proto,
+	};
+	long rc;
+
+	if (f->family == AF_INET) {
+		fib.ipv4_src = f->src.v4;
+		fib.ipv4_dst = f->dst.v4;
+	} else {
+		__builtin_memcpy(fib.ipv6_src, &f->src, sizeof(f->src));
+		__builtin_memcpy(fib.ipv6_dst, &f->dst, sizeof(f->dst));
+	}
+	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	return rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	       rc == BPF_FIB_LKUP_RET_FRAG_NEEDED || rc == BPF_FIB_LKUP_RET_UNSUPP_LWT;
+}
+
+/* Up the host's stack, which routes it and lets its rules see it. */
+static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender *from,
+				      const struct frame *f)
+{
+	bool forwards = true;
+
+	if (!(from->policy & CV_IPV_HOSTREACH) || unlikely(f->ttl <= 1))
+		forwards = host_forwards(skb, f, skb->ifindex);
+	if (!forwards && !(from->policy & CV_IPV_HOSTREACH))
+		return drop(from, CV_IPV_DROP_HOST);
+	if (forwards)
+		ttl_enter(skb, f);
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	if (skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	return TC_ACT_OK;
+}
+
+static __always_inline int l3_output(struct __sk_buff *skb, const struct sender *from, struct frame *f)
+{
+	__u32 to;
+
+	if (f->kind != FRAME_IP || f->group || addr_is_group(f->family, &f->dst) ||
+	    addr_is_link_local(f->family, &f->dst) || addr_is_loopback(f->family, &f->dst))
+		return drop(from, CV_IPV_DROP_GROUP);
+	if (!source_is_own(from, f, false))
+		return drop(from, CV_IPV_DROP_SOURCE);
+	to = addr_owner(from->slave->master, f->family, &f->dst);
+	if (to == CV_NONE)
+		return l3_forward(skb, from, f);
+	if (from->policy & CV_IPV_PRIVATE)
+		return drop(from, CV_IPV_DROP_PRIVATE);
+	if (!(from->policy & CV_IPV_VEPA))
+		return to_neighbour(skb, from, to);
+	/* Routed as drivers/net/ipvlan routes: out of the master, whatever the host's routes say. */
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	return bpf_redirect_neigh(from->master->ifindex, NULL, 0, 0);
+}
+
+/* ---- the host end's two hooks ---------------------------------------------------- */
+
+static __always_inline int slave_output(struct __sk_buff *skb, __u32 index)
+{
+	struct sender from = { .index = index };
+	struct frame f;
+
+	from.slave = slave_at(index);
+	if (!from.slave)
+		return TC_ACT_SHOT;
+	from.master = master_at(from.slave->master);
+	if (!from.master)
+		return TC_ACT_SHOT;
+	from.policy = READ_ONCE(from.master->policy);
+	from.mac = READ_ONCE(from.master->mac);
+	if (skb->vlan_present)
+		return drop(&from, CV_IPV_DROP_VLAN);
+	parse_frame(skb, &f);
+	if (f.kind == FRAME_MALFORMED)
+		return drop(&from, CV_IPV_DROP_MALFORMED);
+	if (f.kind == FRAME_OTHER)
+		return drop(&from, skb->protocol == bpf_htons(ETH_P_8021Q) ||
+						   skb->protocol == bpf_htons(ETH_P_8021AD) ?
+					   CV_IPV_DROP_VLAN :
+					   CV_IPV_DROP_PROTOCOL);
+	if (cv_ipv_mode_of(from.policy) == CV_IPV_L2)
+		return l2_output(skb, &from, &f);
+	return l3_output(skb, &from, &f);
+}
+
+/* The host's complaints about what a slave sent (path MTU, no route) reach it even with hostreach off. */
+static __always_inline bool is_icmp_error(struct __sk_buff *skb, const struct frame *f)
+{
+	__u8 type;
+
+	if (f->family == AF_INET) {
+		if (f->proto != IPPROTO_ICMP ||
+		    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr), &type, 1))
+			return false;
+		return type == 3 || type == 11 || type == 12;
+	}
+	return f->proto == IPPROTO_ICMPV6 &&
+	       !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct ipv6hdr), &type, 1) && type < 128;
+}
+
+/*
+ * Into the slave through its host end: what the stack forwarded, copies that we
+ * made, what the load balancer sends there, and what the host itself sends,
+ * which alone has no device that it came from.
+ */
+static __always_inline int slave_input(struct __sk_buff *skb, __u32 index)
+{
+	struct cv_ipv_slave *s = slave_at(index);
+	struct cv_ipv_master *m = s ? master_at(s->master) : NULL;
+	struct frame f;
+
+	if (!m)
+		return TC_ACT_SHOT;
+	if (!skb->ingress_ifindex) {
+		parse_frame(skb, &f);
+		if (f.kind != FRAME_IP || f.group)
+			return TC_ACT_SHOT;
+		if (!(READ_ONCE(m->policy) & CV_IPV_HOSTREACH) && !is_icmp_error(skb, &f)) {
+			count(index, CV_IPV_DROP_HOST);
+			return TC_ACT_SHOT;
+		}
+	}
+	ttl_leave(skb);
+	count_packet(index, CV_IPV_RX_PACKETS, skb->len);
+	return TC_ACT_OK;
+}
+
+#endif

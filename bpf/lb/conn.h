@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The connection table: finding, making and ending connections. Layout and
+ * invariants C1 to C7 stand in include/culvert/conn.h.
+ *
+ * A connection is handled by a pointer to what both families' entries begin
+ * with; `v6` says which entry it is and is a constant wherever speed counts.
+ */
+#ifndef CULVERT_BPF_LB_CONN_H
+#define CULVERT_BPF_LB_CONN_H
+
+#include "../packet.h"
+#include "dest.h"
+#include "hash.h"
+
+struct conn_ref {
+	struct cv_conn_common *c;	/* NULL: none */
+	__u32 ctl;			/* as it was when the key was compared */
+	__u32 slot;
+};
+
+static __always_inline struct cv_conn_common *conn_at(bool v6, __u32 slot)
+{
+	return v6 ? bpf_map_lookup_elem(&conn6, &slot) : bpf_map_lookup_elem(&conn4, &slot);
+}
+
+static __always_inline struct cv_tags *tags_at(bool v6, __u32 set)
+{
+	return v6 ? bpf_map_lookup_elem(&conn6_tags, &set) : bpf_map_lookup_elem(&conn4_tags, &set);
+}
+
+static __always_inline bool same_addr(const union cv_addr *a, const union cv_addr *b)
+{
+	return a->q[0] == b->q[0] && a->q[1] == b->q[1];
+}
+
+static __always_inline bool conn_matches(const struct cv_conn_common *c, const struct conn_key *k, bool v6,
+					 bool reply)
+{
+	if (c->proto != k->proto || c->cport != k->cport || (reply ? c->dport : c->vport) != k->port)
+		return false;
+	if (v6) {
+		const struct cv_conn6 *e = (const void *)c;
+
+		return same_addr(&e->caddr, &k->caddr) && same_addr(reply ? &e->daddr : &e->vaddr, &k->addr);
+	}
+	const struct cv_conn4 *e = (const void *)c;
+
+	return e->caddr == k->caddr.v4 && (reply ? e->daddr : e->vaddr) == k->addr.v4;
+}
+
+/*
+ * Which of the set's tags equal `tag`: one bit per way, at 16 * way for ways 0
+ * to 3 and at 16 * (way - 4) + 3 for the others. A carry may set a bit too many
+ * above a right one; the key decides.
+ */
+static __always_inline __u64 tags_equal(const struct cv_tags *t, __u16 tag)
+{
+	const __u64 ones = 0x0001000100010001ULL, tops = 0x8000800080008000ULL;
+	__u64 pattern = (__u64)tag * ones;
+	__u64 low = ((const volatile __u64 *)t)[0] ^ pattern;
+	__u64 high = ((const volatile __u64 *)t)[1] ^ pattern;
+
+	low = (low - ones) & ~low & tops;
+	high = (high - ones) & ~high & tops;
+	return low >> 15 | high >> 12;
+}
+
+/* The way of the lowest bit of what tags_equal() gave: a perfect hash of its eight possible bits. */
+static __always_inline __u32 way_of(__u64 lowest)
+{
+	const __u64 windows = 4ULL << 58 | 1ULL << 45 | 5ULL << 42 | 2ULL << 29 | 6ULL << 26 | 3ULL << 13 |
+			      7ULL << 10;
+
+	return (lowest * windows) >> 61;
+}
+
+static __always_inline bool conn_probe(__u32 set, __u16 tag, const struct conn_key *k, bool v6, bool reply,
+				       bool template, struct conn_ref *found)
+{
+	struct cv_tags *t = tags_at(v6, set);
+	__u64 equal;
+
+	if (!t)
+		return false;
+	equal = tags_equal(t, tag);
+	for (int i = 0; i < CV_WAYS && equal; i++) {
+		__u64 lowest = equal & -equal;
+		__u32 slot = set * CV_WAYS + way_of(lowest);
+		struct cv_conn_common *c = conn_at(v6, slot);
+		__u32 ctl;
+
+		if (!c)
+			return false;
+		ctl = READ_ONCE(c->ctl);
+		if (likely(ctl & CV_CTL_LIVE) && !!(ctl & CV_CTL_TEMPLATE) == template &&
+		    likely(conn_matches(c, k, v6, reply))) {
+			found->c = c;
+			found->ctl = ctl;
+			found->slot = slot;
+			return true;
+		}
+		equal ^= lowest;
+	}
+	return false;
+}
+
+/* Is it still the connection that was found? (C3) */
+static __always_inline bool conn_same(const struct conn_ref *r)
+{
+	__u32 now = READ_ONCE(r->c->ctl);
+
+	return (now & CV_CTL_LIVE) && !((now ^ r->ctl) & CV_CTL_GEN);
+}
+
+static __always_inline bool conn_find_at(const struct place *at, const struct conn_key *k, bool v6, bool reply,
+					 bool template, struct conn_ref *found)
+{
+	return conn_probe(at->home, at->tag, k, v6, reply, template, found) ||
+	       conn_probe(at->second, at->tag, k, v6, reply, template, found);
+}
+
+static __always_inline __u64 place_more(const struct conn_key *k)
+{
+	return k->template ? (k->addr.q[0] + k->addr.q[1] + k->port) * 0x9e3779b97f4a7c15ULL : 0;
+}
+
+/* ---- ending -------------------------------------------------------------- */
+
+/*
+ * Takes a live entry out of use (C4). Whoever wins frees the slot and gives
+ * back what the connection held: its place in the counts and in its template.
+ * Returns whether it was this call.
+ */
+static __always_inline bool conn_take(struct cv_conn_common *c, __u32 ctl)
+{
+	__u32 busy = (ctl & ~CV_CTL_LIVE) | CV_CTL_BUSY;
+
+	return __sync_val_compare_and_swap(&c->ctl, ctl, busy) == ctl;
+}
+
+/* After conn_take(): the counts that the connection stood in. */
+static __always_inline void conn_uncount(bool v6, struct cv_conn_common *c, __u32 ctl)
+{
+	struct cv_dest *d = dest_at(c->dest);
+
+	if (d)
+		dest_drop_conn(d, ctl);
+	if (ctl & CV_CTL_CONTROLLED) {
+		struct cv_conn_common *t = conn_at(v6, c->control);
+
+		if (t)
+			__sync_fetch_and_sub(&t->n_control, 1);
+	}
+}
+
+static __always_inline void tag_set(bool v6, __u32 slot, __u16 tag)
+{
+	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
+
+	if (t)
+		WRITE_ONCE(t->tag[slot % CV_WAYS], tag);
+}
+
+static __always_inline bool conn_end(bool v6, struct cv_conn_common *c, __u32 slot, __u32 ctl)
+{
+	if (!conn_take(c, ctl))
+		return false;
+	conn_uncount(v6, c, ctl);
+	tag_set(v6, slot, 0);
+	WRITE_ONCE(c->ctl, ctl & CV_CTL_GEN);
+	return true;
+}
+
+/* conn_end() by slot, for the rare ends on a packet's path. */
+GLOBAL int conn_end_slot(bool v6, __u32 slot, __u32 ctl)
+{
+	struct cv_conn_common *c = conn_at(v6, slot);
+
+	return c && conn_end(v6, c, slot, ctl);
+}
+
+/*
+ * Has its timer run out? A template stays while it controls connections, as
+ * ip_vs_conn_expire() re-arms it for a minute.
+ */
+static __always_inline bool conn_expired(const struct cv_conn_common *c, __u32 now)
+{
+	return cv_before(READ_ONCE(c->expires), now) && !READ_ONCE(c->n_control);
+}
+
+/* ---- making -------------------------------------------------------------- */
+
+/*
+ * What gives way when both sets of a key are full. Lower goes first; CONN_KEEP
+ * never does. A new connection has proved nothing yet, so it displaces no
+ * established one that was heard of within the last minute: a flood of SYNs
+ * ends half-open connections, its own mostly.
+ */
+#define CONN_KEEP 0xff
+#define IDLE_ENOUGH (60 * CV_HZ)
+
+static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ctl, __u32 now)
+{
+	__u32 left = READ_ONCE(c->expires) - now;
+
+	if (conn_expired(c, now))
+		return 0;
+	if (ctl & CV_CTL_TEMPLATE)
+		return READ_ONCE(c->n_control) ? CONN_KEEP : 5;
+	if (c->proto != IPPROTO_TCP)
+		return c->timeout - left > IDLE_ENOUGH ? 4 : CONN_KEEP - 1;
+	switch (ctl & CV_CTL_STATE) {
+	case CV_TCP_NONE:
+	case CV_TCP_SYN_SENT:
+	case CV_TCP_SYN_RECV:
+	case CV_TCP_SYNACK:
+		return 1;
+	case CV_TCP_CLOSE:
+	case CV_TCP_TIME_WAIT:
+	case CV_TCP_LAST_ACK:
+		return 2;
+	case CV_TCP_FIN_WAIT:
+	case CV_TCP_CLOSE_WAIT:
+		return 3;
+	}
+	return c->timeout - left > IDLE_ENOUGH ? 6 : CONN_KEEP;
+}
+
+struct slot_choice {
+	__u32 at;	/* next slot to look at */
+	__u32 now;
+	bool v6;
+	__u32 free;	/* how many slots of the set are free */
+	__u32 slot;	/* the best so far ... */
+	__u32 ctl;
+	__u32 worth;	/* ... what it is worth ... */
+	__u32 left;	/* ... and for how long: of equals, the one nearest to its end goes */
+};
+
+static long choose_step(__u32 step, void *arg)
+{
+	struct slot_choice *best = arg;
+	__u32 slot = best->at++, ctl, worth = 0, left = 0;
+	struct cv_conn_common *c = conn_at(best->v6, slot);
+
+	if (!c)
+		return 1;
+	ctl = READ_ONCE(c->ctl);
+	if (ctl & CV_CTL_BUSY)
+		return 0;
+	if (ctl & CV_CTL_LIVE) {
+		worth = conn_worth(c, ctl, best->now);
+		left = READ_ONCE(c->expires) - best->now;
+	}
+	if (worth == 0)
+		best->free++;
+	if (worth < best->worth || (worth == best->worth && left < best->left)) {
+		best->worth = worth;
+		best->left = left;
+		best->slot = slot;
+		best->ctl = ctl;
+	}
+	return 0;
+}
+
+/* Looks a set over: a free slot if it has one, else its best victim. */
+GLOBAL int choose_slot(bool v6, __u32 set, __u32 now, struct slot_choice *best)
+{
+	struct slot_choice c = { .at = set * CV_WAYS, .now = now, .v6 = v6, .worth = CONN_KEEP };
+
+	if (!best)
+		return -1;
+	bpf_loop(CV_WAYS, choose_step, &c, 0);
+	*best = c;
+	return 0;
+}
+
+/*
+ * The home set while it has room to spare, else the emptier of the two. Two
+ * thirds of a set's connections are then found at the first look, and a table
+ * fills to five sixths before a connection has to give way.
+ */
+#define ROOM_TO_SPARE 2
+
+static __always_inline bool find_room(bool v6, const struct place *at, __u32 now, struct slot_choice *out)
+{
+	struct slot_choice second;
+
+	choose_slot(v6, at->home, now, out);
+	if (out->free >= ROOM_TO_SPARE)
+		return true;
+	choose_slot(v6, at->second, now, &second);
+	if (second.free > out->free || (!second.free && !out->free && second.worth < out->worth))
+		*out = second;
+	return out->worth < CONN_KEEP;
+}
+
+static __always_inline bool set_lock(__u32 home)
+{
+	__u32 *lock = &set_locks[home % CV_LOCKS];
+
+	for (int i = 0; i < 64; i++)
+		if (__sync_val_compare_and_swap(lock, 0, 1) == 0)
+			return true;
+	return false;
+}
+
+static __always_inline void set_unlock(__u32 home)
+{
+	__sync_lock_test_and_set(&set_locks[home % CV_LOCKS], 0);
+}
+
+struct new_conn {
+	struct conn_key key;
+	union cv_addr daddr;
+	__be16 dport;
+	__u8 method;
+	__u32 dest;
+	__u32 ctl;		/* state and flags, without LIVE and generation */
+	__u32 timeout;		/* ticks */
+	__u32 control;
+	__u32 fwmark;
+};
+
+static __always_inline void conn_write(bool v6, struct cv_conn_common *c, const struct new_conn *n, __u32 now)
+{
+	if (v6) {
+		struct cv_conn6 *e = (void *)c;
+
+		e->caddr = n->key.caddr;
+		e->vaddr = n->key.addr;
+		e->daddr = n->daddr;
+	} else {
+		struct cv_conn4 *e = (void *)c;
+
+		e->caddr = n->key.caddr.v4;
+		e->vaddr = n->key.addr.v4;
+		e->daddr = n->daddr.v4;
+	}
+	c->cport = n->key.cport;
+	c->vport = n->key.port;
+	c->dport = n->dport;
+	c->proto = n->key.proto;
+	c->method = n->method;
+	c->dest = n->dest;
+	c->timeout = n->timeout;
+	c->expires = now + n->timeout;
+	c->control = n->control;
+	c->n_control = 0;
+	c->fwmark = n->fwmark;
+	c->in_pkts = 0;
+}
+
+enum made { CONN_MADE, CONN_THERE, CONN_LOCKED, CONN_FULL };
+
+/* Which slot, and its ctl: what of a connection can be handed through a global function. */
+struct conn_id {
+	__u32 slot;
+	__u32 ctl;
+};
+
+/* The last look before an insert (C5). */
+GLOBAL int conn_find_slot(const struct conn_key *k, struct conn_id *out)
+{
+	struct conn_ref found = {};
+	struct place at;
+
+	if (!k || !out)
+		return false;
+	at = conn_place(k->v6, &k->caddr, k->cport, k->proto, place_more(k));
+	if (!conn_find_at(&at, k, k->v6, k->reply, k->template, &found) ||
+	    conn_expired(found.c, READ_ONCE(clock.now)))
+		return false;
+	out->slot = found.slot;
+	out->ctl = found.ctl;
+	return true;
+}
+
+/* Under the lock of the home set. */
+static __always_inline enum made conn_insert_locked(bool v6, const struct place *at, const struct new_conn *n,
+						    struct conn_id *out)
+{
+	__u32 now = READ_ONCE(clock.now), ctl;
+	struct slot_choice choice;
+	struct cv_conn_common *c;
+
+	if (conn_find_slot(&n->key, out))
+		return CONN_THERE;
+	if (!find_room(v6, at, now, &choice))
+		return CONN_FULL;
+	c = conn_at(v6, choice.slot);
+	if (!c || !conn_take(c, choice.ctl))
+		return CONN_LOCKED;
+	if (choice.ctl & CV_CTL_LIVE) {
+		conn_uncount(v6, c, choice.ctl);
+		count_cause(choice.worth ? CV_C_CONN_EVICTED : CV_C_CONN_EXPIRED);
+	}
+	conn_write(v6, c, n, now);
+	tag_set(v6, choice.slot, at->tag);
+	ctl = n->ctl | CV_CTL_LIVE | ((choice.ctl & CV_CTL_GEN) + (1U << CV_CTL_GEN_SHIFT));
+	out->ctl = ctl;
+	out->slot = choice.slot;
+	/* Publishes all of the above: fully ordered. */
+	__sync_lock_test_and_set(&c->ctl, ctl);
+	return CONN_MADE;
+}
+
+/*
+ * Makes a connection (or template). The caller has counted it at its
+ * destination before, so that C6 holds, and takes it off again unless
+ * CONN_MADE comes back. CONN_THERE: another CPU was faster; *out is its one.
+ */
+GLOBAL int conn_insert(const struct new_conn *n, struct conn_id *out)
+{
+	struct place at;
+	enum made made;
+
+	if (!n || !out)
+		return CONN_LOCKED;
+	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto, place_more(&n->key));
+	if (!set_lock(at.home))
+		return CONN_LOCKED;
+	made = conn_insert_locked(n->key.v6, &at, n, out);
+	set_unlock(at.home);
+	return made;
+}
+
+#endif

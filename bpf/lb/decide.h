@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What becomes of a packet, whichever door it came through: ip_vs_in() of
+ * ip_vs_core.c. The doors carry it out (xmit_*.h, icmp.h).
+ */
+#ifndef CULVERT_BPF_LB_DECIDE_H
+#define CULVERT_BPF_LB_DECIDE_H
+
+#include "conn.h"
+#include "nexthop.h"
+#include "schedule.h"
+#include "service.h"
+#include "state.h"
+
+enum verdict {
+	V_SEND,		/* it belongs to the connection in decision.conn */
+	V_PASS,		/* up the stack, untouched */
+	V_DROP,
+	V_UNREACH,	/* no destination: ICMP port unreachable from the virtual address */
+};
+
+struct decision {
+	__u32 cause;		/* of V_PASS and V_DROP */
+	struct conn_id conn;	/* of V_SEND: the connection that was found or made */
+	bool fresh;		/* this packet made the connection */
+};
+
+static __always_inline enum verdict decided(struct decision *d, enum verdict v, __u32 cause)
+{
+	d->cause = cause;
+	return v;
+}
+
+/*
+ * Does a packet that could open a connection open one, although its ports
+ * belong to another? is_new_conn_expected() and expire_nodest_conn, ip_vs_core.c.
+ */
+static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl, const struct cv_dest *dest)
+{
+	__u32 state = ctl & CV_CTL_STATE, mode = settings.conn_reuse_mode;
+
+	if (settings.expire_nodest_conn && dest && !READ_ONCE(dest->weight))
+		return true;
+	if (!mode || ctl & CV_CTL_CONTROLLED || c->proto != IPPROTO_TCP)
+		return false;
+	return state == CV_TCP_TIME_WAIT || state == CV_TCP_CLOSE ||
+	       (mode & 2 && state == CV_TCP_FIN_WAIT && ctl & CV_CTL_NOOUTPUT);
+}
+
+static __always_inline __u32 first_ctl(const struct flow *f, __u32 method)
+{
+	__u32 ctl = CV_CTL_INACTIVE;
+
+	if (method != CV_MASQ)
+		ctl |= CV_CTL_NOOUTPUT;
+	return ctl_after(ctl, f->proto, FROM_CLIENT, f->tcp_flags);
+}
+
+/* A connection of f to a destination that was chosen for it. */
+static __always_inline enum verdict open_conn(struct flow *f, __u32 chosen, struct decision *out)
+{
+	struct cv_dest *dest = dest_at(chosen);
+	struct new_conn n = {};
+	int made;
+
+	if (!dest)
+		return decided(out, V_DROP, CV_C_DROP_ERROR);
+	n.key = f->key;
+	n.daddr = dest->addr;
+	if (!f->v6 && dest->flags & CV_DEST_IPV6)
+		__builtin_memset(&n.daddr, 0, sizeof(n.daddr));
+	n.dport = dest->port ? dest->port : f->dport;
+	n.method = dest->flags & CV_DEST_METHOD;
+	n.dest = chosen;
+	n.ctl = first_ctl(f, n.method);
+	n.timeout = timeout_of(f->proto, n.ctl & CV_CTL_STATE);
+	n.fwmark = f->mark;
+	dest_add_conn(dest, n.ctl);
+	made = conn_insert(&n, &out->conn);
+	if (made == CONN_MADE) {
+		out->fresh = true;
+		count_conn(chosen);
+		count_cause(CV_C_CONN_NEW);
+		return V_SEND;
+	}
+	dest_drop_conn(dest, n.ctl);
+	if (made == CONN_THERE)
+		return V_SEND;
+	return decided(out, V_DROP, made == CONN_LOCKED ? CV_C_DROP_LOCKED : CV_C_DROP_FULL);
+}
+
+/* A packet without a connection: finds its service, has it scheduled, opens one. */
+GLOBAL int admit(struct flow *f, struct decision *out)
+{
+	__u32 service, chosen;
+
+	if (!f || !out)
+		return V_DROP;
+	service = service_find(f);
+	if (service == CV_NONE)
+		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	if (f->proto == IPPROTO_TCP && !(f->tcp_flags & TCP_SYN) &&
+	    !(settings.sloppy_tcp && !(f->tcp_flags & TCP_RST)))
+		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
+	/* Active FTP's data connections come from real servers: ip_vs_schedule(). */
+	if (f->sport == bpf_htons(FTP_DATA))
+		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	chosen = schedule(service, f);
+	if (chosen == CV_NONE)
+		return V_UNREACH;
+	return open_conn(f, chosen, out);
+}
+
+/* The connection of f, alive; or none. */
+static __always_inline bool lookup(struct flow *f, bool v6, struct conn_ref *conn)
+{
+	struct place at = conn_place(v6, &f->saddr, f->sport, f->proto, 0);
+
+	if (!conn_find_at(&at, &f->key, v6, false, false, conn))
+		return false;
+	if (unlikely(conn_expired(conn->c, READ_ONCE(clock.now)))) {
+		if (conn_end_slot(v6, conn->slot, conn->ctl))
+			count_cause(CV_C_CONN_EXPIRED);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * What becomes of a packet whose connection exists: most go on with it. A SYN
+ * may begin another (ANEW); a destination may have left (GONE).
+ */
+enum second_thought { KEEP, ANEW, GONE };
+
+static __always_inline enum second_thought reconsider(const struct flow *f, const struct conn_ref *conn,
+						      const struct cv_dest *dest)
+{
+	if (f->proto == IPPROTO_TCP && f->tcp_flags & TCP_SYN && reopens(conn->c, conn->ctl, dest))
+		return ANEW;
+	if (dest && dest->flags & CV_DEST_AVAILABLE)
+		return KEEP;
+	return settings.expire_nodest_conn ? ANEW : GONE;
+}
+
+static __always_inline enum verdict decide(struct flow *f, bool v6, struct decision *out, struct conn_ref *conn)
+{
+	enum verdict v;
+
+	out->fresh = false;
+	if (likely(lookup(f, v6, conn))) {
+		switch (reconsider(f, conn, dest_at(conn->c->dest))) {
+		case KEEP:
+			return V_SEND;
+		case GONE:
+			return decided(out, V_DROP, CV_C_DROP_NODEST);
+		case ANEW:
+			conn_end_slot(v6, conn->slot, conn->ctl);
+		}
+	}
+	v = admit(f, out);
+	if (v == V_SEND) {
+		conn->slot = out->conn.slot;
+		conn->ctl = out->conn.ctl;
+		conn->c = conn_at(v6, conn->slot);
+		if (!conn->c)
+			return decided(out, V_DROP, CV_C_DROP_ERROR);
+	}
+	return v;
+}
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The keyed hash of the connection table: multiply-shift with secret odd
+ * multipliers (Dietzfelbinger et al., 1997), so that who knows the source still
+ * cannot aim at a set. It covers protocol, client address and client port only,
+ * as ip_vs_conn_hashkey() does, so that a NAT'd connection's answers, whose
+ * other end has another address, find the same sets.
+ */
+#ifndef CULVERT_BPF_LB_HASH_H
+#define CULVERT_BPF_LB_HASH_H
+
+#include "../common.h"
+
+struct place {
+	__u32 home;		/* set tried first */
+	__u32 second;		/* set tried when it is not there */
+	__u16 tag;		/* never 0 */
+};
+
+/* [0, n) from 32 random bits, without a division. */
+static __always_inline __u32 scale(__u32 random, __u32 n)
+{
+	return ((__u64)random * n) >> 32;
+}
+
+static __always_inline __u64 hash_mix(__u64 x)
+{
+	x *= geo.hash_key[0];
+	x ^= x >> 32;
+	x *= geo.hash_key[1];
+	return x;
+}
+
+static __always_inline struct place place_of(bool v6, __u64 hash)
+{
+	__u32 sets = v6 ? geo.sets6 : geo.sets4;
+	struct place at;
+
+	at.home = scale(hash >> 32, sets);
+	at.second = scale((__u32)hash, sets);
+	at.tag = (__u16)hash | 1;
+	return at;
+}
+
+/*
+ * `more` is 0 for connections. Templates, which no answer has to find, put
+ * their virtual address and port there: all of a client's would otherwise
+ * crowd into the same two sets.
+ */
+static __always_inline struct place conn_place(bool v6, const union cv_addr *caddr, __be16 cport, __u8 proto,
+					       __u64 more)
+{
+	__u64 x = (__u64)cport << 16 | proto;
+
+	if (v6) {
+		__u64 high = (caddr->q[0] ^ geo.hash_key[3]) * geo.hash_key[1];
+
+		x ^= caddr->q[1] ^ high ^ high >> 29;
+		x = hash_mix(x ^ more ^ geo.hash_key[2]);
+		x ^= x >> 32;
+		x = (x + high) * geo.hash_key[0];
+	} else {
+		x |= (__u64)caddr->v4 << 32;
+		x = hash_mix(x ^ more ^ geo.hash_key[2]);
+	}
+	return place_of(v6, x ^ x >> 32);
+}
+
+#endif

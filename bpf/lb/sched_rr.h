@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Round robin (ip_vs_rr.c): the next usable destination after the one chosen last. */
+#ifndef CULVERT_BPF_LB_SCHED_RR_H
+#define CULVERT_BPF_LB_SCHED_RR_H
+
+#include "sched.h"
+
+struct rr_walk {
+	struct cv_service *svc;
+	__u32 at;
+	__u32 last;
+	__u32 chosen;
+	bool wrapped;
+};
+
+static long rr_step(__u32 step, void *arg)
+{
+	struct rr_walk *w = arg;
+	struct cv_dest *d;
+
+	w->at = dest_after(w->svc, w->at);
+	if (w->at == CV_NONE) {		/* past the end: once more from the head */
+		if (w->wrapped || w->last == CV_NONE)
+			return 1;
+		w->wrapped = true;
+		return 0;
+	}
+	d = dest_at(w->at);
+	if (!d)
+		return 1;
+	if (dest_usable(d)) {
+		w->chosen = w->at;
+		return 1;
+	}
+	return w->wrapped && w->at == w->last;
+}
+
+static __noinline __u32 sched_rr(struct cv_service *svc)
+{
+	struct rr_walk w = { .svc = svc };
+
+	if (!svc)
+		return CV_NONE;
+	/* Another CPU may choose meanwhile: then choose again, after its choice. */
+	for (int i = 0; i < 8; i++) {
+		w.last = READ_ONCE(svc->cursor);
+		w.at = w.last;
+		w.chosen = CV_NONE;
+		w.wrapped = false;
+		bpf_loop(SCHED_STEPS, rr_step, &w, 0);
+		if (w.chosen == CV_NONE ||
+		    __sync_val_compare_and_swap(&svc->cursor, w.last, w.chosen) == w.last)
+			break;
+	}
+	return w.chosen;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Weighted round robin (ip_vs_wrr.c): rounds over the list, each choosing those
+ * whose weight reaches the round's mark; the mark falls by the weights' gcd
+ * from the largest weight to the smallest and starts over.
+ */
+#ifndef CULVERT_BPF_LB_SCHED_WRR_H
+#define CULVERT_BPF_LB_SCHED_WRR_H
+
+#include "sched.h"
+
+struct wrr_walk {
+	struct cv_service *svc;
+	__u32 at;
+	__u32 last;	/* where the search began; CV_NONE: at the head */
+	__u32 stop;	/* reached again: nobody can take it */
+	__s32 mark;
+	__u32 chosen;
+	bool restarted;
+	bool last_pass;
+	bool over;
+};
+
+/* The end of a round: a lower mark, or the highest again. Returns whether the search is over. */
+static __always_inline bool wrr_next_round(struct wrr_walk *w)
+{
+	__s32 step = READ_ONCE(w->svc->wrr_gcd);
+
+	w->mark -= step;
+	if (w->mark <= 0) {
+		w->mark = READ_ONCE(w->svc->wrr_max);
+		if (w->last_pass || w->last == CV_NONE)
+			return true;
+		w->restarted = true;
+	}
+	w->last_pass = w->mark <= step;
+	if (w->last_pass && w->restarted && w->last != CV_NONE)
+		w->stop = w->last;
+	return false;
+}
+
+static long wrr_step(__u32 step, void *arg)
+{
+	struct wrr_walk *w = arg;
+	struct cv_dest *d;
+
+	w->at = dest_after(w->svc, w->at);
+	if (w->at == CV_NONE) {
+		w->over = wrr_next_round(w);
+		return w->over;
+	}
+	d = dest_at(w->at);
+	if (!d)
+		return 1;
+	if (dest_usable(d) && READ_ONCE(d->weight) >= w->mark) {
+		w->chosen = w->at;
+		return 1;
+	}
+	return w->at == w->stop;
+}
+
+static __noinline __u32 sched_wrr(struct cv_service *svc)
+{
+	struct wrr_walk w = { .svc = svc, .chosen = CV_NONE, .stop = CV_NONE };
+
+	if (!svc || !sched_lock(svc))
+		return CV_NONE;
+	if (svc->wrr_max > 0) {
+		w.last = svc->cursor;
+		w.at = w.last;
+		w.mark = svc->wrr_weight;
+		bpf_loop(SCHED_STEPS, wrr_step, &w, 0);
+		svc->wrr_weight = w.mark;
+		svc->cursor = w.at;
+	}
+	sched_unlock(svc);
+	return w.chosen;
+}
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The protocols' state machines, as ip_vs_proto_tcp.c and ip_vs_proto_udp.c
+ * have them. With DR and tunnels the director sees the client's half only: the
+ * INPUT_ONLY rows.
+ */
+#ifndef CULVERT_BPF_LB_STATE_H
+#define CULVERT_BPF_LB_STATE_H
+
+#include "conn.h"
+
+enum direction { FROM_CLIENT, FROM_SERVER, FROM_CLIENT_ONLY, DIRECTIONS };
+enum tcp_event { EV_SYN, EV_FIN, EV_ACK, EV_RST, EV_NONE };
+
+#define TCP_ROW(no, es, ss, sr, fw, tw, cl, cw, la, li, sa)                               \
+	{                                                                                 \
+		[CV_TCP_NONE] = CV_TCP_##no, [CV_TCP_ESTABLISHED] = CV_TCP_##es,          \
+		[CV_TCP_SYN_SENT] = CV_TCP_##ss, [CV_TCP_SYN_RECV] = CV_TCP_##sr,         \
+		[CV_TCP_FIN_WAIT] = CV_TCP_##fw, [CV_TCP_TIME_WAIT] = CV_TCP_##tw,        \
+		[CV_TCP_CLOSE] = CV_TCP_##cl, [CV_TCP_CLOSE_WAIT] = CV_TCP_##cw,          \
+		[CV_TCP_LAST_ACK] = CV_TCP_##la, [CV_TCP_LISTEN] = CV_TCP_##li,           \
+		[CV_TCP_SYNACK] = CV_TCP_##sa                                             \
+	}
+#define CV_TCP_ES CV_TCP_ESTABLISHED
+#define CV_TCP_SS CV_TCP_SYN_SENT
+#define CV_TCP_SR CV_TCP_SYN_RECV
+#define CV_TCP_FW CV_TCP_FIN_WAIT
+#define CV_TCP_TW CV_TCP_TIME_WAIT
+#define CV_TCP_CL CV_TCP_CLOSE
+#define CV_TCP_CW CV_TCP_CLOSE_WAIT
+#define CV_TCP_LA CV_TCP_LAST_ACK
+#define CV_TCP_LI CV_TCP_LISTEN
+#define CV_TCP_SA CV_TCP_SYNACK
+
+/* Columns:  NONE ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN SYNACK */
+static const __u8 tcp_next[2][DIRECTIONS][4][16] = {
+	{
+		[FROM_CLIENT] = {
+			[EV_SYN] = TCP_ROW(SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR),
+			[EV_FIN] = TCP_ROW(CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW),
+			[EV_ACK] = TCP_ROW(ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES),
+			[EV_RST] = TCP_ROW(CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, SR),
+		},
+		[FROM_SERVER] = {
+			[EV_SYN] = TCP_ROW(SS, ES, SS, SR, SS, SS, SS, SS, SS, LI, SR),
+			[EV_FIN] = TCP_ROW(TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW),
+			[EV_ACK] = TCP_ROW(ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES),
+			[EV_RST] = TCP_ROW(CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL),
+		},
+		[FROM_CLIENT_ONLY] = {
+			[EV_SYN] = TCP_ROW(SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR),
+			[EV_FIN] = TCP_ROW(CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW),
+			[EV_ACK] = TCP_ROW(ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES),
+			[EV_RST] = TCP_ROW(CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL),
+		},
+	},
+	{	/* secure_tcp: no connection counts as established on the client's word alone */
+		[FROM_CLIENT] = {
+			[EV_SYN] = TCP_ROW(SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SA),
+			[EV_FIN] = TCP_ROW(CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, SA),
+			[EV_ACK] = TCP_ROW(ES, ES, SS, SR, FW, TW, CL, CW, CL, LI, SA),
+			[EV_RST] = TCP_ROW(CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL),
+		},
+		[FROM_SERVER] = {
+			[EV_SYN] = TCP_ROW(SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SA),
+			[EV_FIN] = TCP_ROW(TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW),
+			[EV_ACK] = TCP_ROW(ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES),
+			[EV_RST] = TCP_ROW(CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL),
+		},
+		[FROM_CLIENT_ONLY] = {
+			[EV_SYN] = TCP_ROW(SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA),
+			[EV_FIN] = TCP_ROW(CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW),
+			[EV_ACK] = TCP_ROW(ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES),
+			[EV_RST] = TCP_ROW(CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL),
+		},
+	},
+};
+
+/* States in which a connection counts in activeconns (tcp_state_active_table). */
+#define TCP_ACTIVE (1U << CV_TCP_ESTABLISHED | 1U << CV_TCP_SYN_SENT | 1U << CV_TCP_SYN_RECV | 1U << CV_TCP_SYNACK)
+
+static __always_inline enum tcp_event tcp_event(__u8 flags)
+{
+	if (flags & TCP_RST)
+		return EV_RST;
+	if (flags & TCP_SYN)
+		return EV_SYN;
+	if (flags & TCP_FIN)
+		return EV_FIN;
+	return flags & TCP_ACK ? EV_ACK : EV_NONE;
+}
+
+/* The state after a packet. A segment without any of the four flags closes, as set_tcp_state() has it. */
+static __always_inline __u32 tcp_step(__u32 state, enum direction dir, __u8 flags, bool secure)
+{
+	enum tcp_event event = tcp_event(flags);
+
+	if (event == EV_NONE)
+		return CV_TCP_CLOSE;
+	return tcp_next[secure & 1][dir][event & 3][state & 15];
+}
+
+static __always_inline __u32 timeout_of(__u8 proto, __u32 state)
+{
+	__u32 at = proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + state : CV_TIMEOUT_UDP;
+
+	return settings.timeout[bounded(at, CV_TIMEOUT_SLOTS - 1)];
+}
+
+/* State and INACTIVE of `ctl` after a packet; the other bits as they are. */
+static __always_inline __u32 ctl_after(__u32 ctl, __u8 proto, enum direction dir, __u8 flags)
+{
+	__u32 state = ctl & CV_CTL_STATE;
+
+	if (proto != IPPROTO_TCP)
+		return ctl | CV_CTL_INACTIVE;
+	if (ctl & CV_CTL_NOOUTPUT) {
+		if (dir == FROM_SERVER)
+			ctl &= ~CV_CTL_NOOUTPUT;
+		else
+			dir = FROM_CLIENT_ONLY;
+	}
+	state = tcp_step(state, dir, flags, settings.secure_tcp);
+	ctl = (ctl & ~(CV_CTL_STATE | CV_CTL_INACTIVE)) | state;
+	return TCP_ACTIVE >> state & 1 ? ctl : ctl | CV_CTL_INACTIVE;
+}
+
+/*
+ * Moves a live connection on by one packet: its state, its counts, its timer.
+ * Most packets change nothing but the timer, and that once a tick.
+ */
+static __always_inline void conn_step(struct conn_ref *r, struct cv_dest *d, __u8 proto, enum direction dir,
+				      __u8 flags)
+{
+	__u32 ctl = r->ctl, expires, state, timeout;
+
+	if (proto == IPPROTO_TCP &&
+	    !((ctl & CV_CTL_STATE) == CV_TCP_ESTABLISHED && dir != FROM_SERVER &&
+	      (flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK)) {
+		for (int i = 0; i < 4; i++) {
+			__u32 next = ctl_after(ctl, proto, dir, flags), seen;
+
+			if (next == ctl)
+				break;
+			seen = __sync_val_compare_and_swap(&r->c->ctl, ctl, next);
+			if (seen == ctl) {
+				if ((ctl ^ next) & CV_CTL_INACTIVE)
+					dest_move_conn(d, next & CV_CTL_INACTIVE);
+				ctl = next;
+				break;
+			}
+			if (!(seen & CV_CTL_LIVE) || (seen ^ ctl) & CV_CTL_GEN)
+				return;
+			ctl = seen;
+		}
+		r->ctl = ctl;
+	}
+	state = ctl & CV_CTL_STATE;
+	timeout = timeout_of(proto, state);
+	expires = READ_ONCE(clock.now) + timeout;
+	if (r->c->expires != expires)
+		WRITE_ONCE(r->c->expires, expires);
+	if (unlikely(r->c->timeout != timeout))
+		WRITE_ONCE(r->c->timeout, timeout);
+}
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The sweeper: a timer in the kernel that keeps the clock, ends connections
+ * whose time is up and estimates the rates. It lives as long as its pinned map;
+ * no process stands behind it.
+ */
+#ifndef CULVERT_BPF_SWEEPER_H
+#define CULVERT_BPF_SWEEPER_H
+
+#include "lb/conn.h"
+
+#define CLOCK_MONOTONIC 1
+
+/* Every two ticks: 32 times a second. */
+#define SWEEP_PERIOD_NS (2 * CV_TICK_NS)
+#define SWEEPS_PER_SECOND (CV_HZ / 2)
+
+/* A whole table a second, but in one go no more than so many sets (about 1 ms if all are full). */
+#define SWEEP_MOST 8192
+
+/* Rates are taken every 2 s, as in ip_vs_est.c: so many sweeps make a round. */
+#define EST_SWEEPS (2 * SWEEPS_PER_SECOND)
+
+struct sweep {
+	__u32 set;
+	__u32 sets;
+	__u32 now;
+	bool v6;
+};
+
+static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
+{
+	struct cv_conn_common *c = conn_at(s->v6, slot);
+	__u32 ctl;
+
+	if (!c)
+		return;
+	ctl = READ_ONCE(c->ctl);
+	if (ctl & CV_CTL_LIVE && conn_expired(c, s->now) && conn_end(s->v6, c, slot, ctl))
+		count_cause(CV_C_CONN_EXPIRED);
+}
+
+static long sweep_set(__u32 step, void *arg)
+{
+	struct sweep *s = arg;
+	struct cv_tags *t;
+
+	if (s->set >= s->sets)
+		s->set = 0;
+	t = tags_at(s->v6, s->set);
+	if (t && (((volatile __u64 *)t)[0] || ((volatile __u64 *)t)[1]))
+		for (int way = 0; way < CV_WAYS; way++)
+			if (READ_ONCE(t->tag[way]))
+				sweep_slot(s, s->set * CV_WAYS + way);
+	s->set++;
+	return 0;
+}
+
+/* Sweeps `n` sets on from `from`; the set to go on with. */
+static __always_inline __u32 sweep_table(bool v6, __u32 from, __u32 n)
+{
+	struct sweep s = { .set = from, .sets = v6 ? geo.sets6 : geo.sets4, .now = READ_ONCE(clock.now), .v6 = v6 };
+
+	bpf_loop(n, sweep_set, &s, 0);
+	return s.set;
+}
+
+static __always_inline __u32 sweep_share(__u32 sets)
+{
+	__u32 n = sets / SWEEPS_PER_SECOND + 1;
+
+	return n < SWEEP_MOST ? n : SWEEP_MOST;
+}
+
+/* ---- rates ---------------------------------------------------------------- */
+
+struct sum {
+	__u64 of[CV_RATES];
+	__u32 dest;
+	__u32 at;
+};
+
+static long sum_cpu(__u32 cpu, void *arg)
+{
+	struct sum *s = arg;
+	__u32 at = s->dest * geo.ncpus + cpu;
+	struct cv_counters *n = bpf_map_lookup_elem(&counters, &at);
+
+	if (!n)
+		return 1;
+	s->of[CV_CONNS] += n->conns;
+	s->of[CV_INPKTS] += n->inpkts;
+	s->of[CV_OUTPKTS] += n->outpkts;
+	s->of[CV_INBYTES] += n->inbytes;
+	s->of[CV_OUTBYTES] += n->outbytes;
+	return 0;
+}
+
+static long sum_dest(__u32 step, void *arg)
+{
+	struct sum *s = arg;
+	struct cv_dest *d = dest_at(s->at);
+
+	if (!d)
+		return 1;
+	s->dest = s->at;
+	bpf_loop(geo.ncpus, sum_cpu, s, 0);
+	s->at = READ_ONCE(d->next);
+	return 0;
+}
+
+/* ip_vs_est.c: a moving average of weight 1/4, of packets scaled by 2^10 and of bytes by 2^5 per second. */
+static __always_inline void estimate(struct cv_estimate *e, const __u64 *now)
+{
+	for (int i = 0; i < CV_RATES; i++) {
+		__u64 gained = now[i] - e->last[i];
+		__s64 rate = gained << (i < CV_INBYTES ? 9 : 4);
+
+		e->last[i] = now[i];
+		e->rate[i] += (rate - (__s64)e->rate[i]) >> 2;
+	}
+}
+
+static long estimate_dest(__u32 step, void *arg)
+{
+	__u32 index = (*(__u32 *)arg)++;
+	struct cv_dest *d = dest_at(index);
+	struct cv_estimate *e;
+	struct sum s = {};
+
+	if (!d || !(d->flags & CV_DEST_USED))
+		return 0;
+	e = bpf_map_lookup_elem(&dest_est, &index);
+	if (!e)
+		return 0;
+	s.dest = index;
+	bpf_loop(geo.ncpus, sum_cpu, &s, 0);
+	estimate(e, s.of);
+	return 0;
+}
+
+static long estimate_service(__u32 step, void *arg)
+{
+	__u32 index = (*(__u32 *)arg)++;
+	struct cv_service *svc = service_at(index);
+	struct cv_estimate *e;
+	struct sum s = {};
+
+	if (!svc || !(svc->flags & CV_SVC_USED))
+		return 0;
+	e = bpf_map_lookup_elem(&svc_est, &index);
+	if (!e)
+		return 0;
+	for (int i = 0; i < CV_RATES; i++)
+		s.of[i] = e->gone[i];
+	s.at = READ_ONCE(svc->head);
+	bpf_loop(1 << 20, sum_dest, &s, 0);
+	estimate(e, s.of);
+	return 0;
+}
+
+/* A slice of a round of estimates: each service and destination once in EST_SWEEPS sweeps. */
+static __always_inline void estimate_slice(__u32 round)
+{
+	__u32 d = (__u64)geo.max_dests * round / EST_SWEEPS, d_end = (__u64)geo.max_dests * (round + 1) / EST_SWEEPS;
+	__u32 s = (__u64)geo.max_services * round / EST_SWEEPS;
+	__u32 s_end = (__u64)geo.max_services * (round + 1) / EST_SWEEPS;
+
+	if (!settings.run_estimation)
+		return;
+	bpf_loop(d_end - d, estimate_dest, &d, 0);
+	bpf_loop(s_end - s, estimate_service, &s, 0);
+}
+
+static __always_inline void clock_set(void)
+{
+	WRITE_ONCE(clock.now, (__u32)(bpf_ktime_get_ns() / CV_TICK_NS));
+}
+
+static int sweep(void *map, int *key, struct cv_sweeper *s)
+{
+	clock_set();
+	s->set4 = sweep_table(false, s->set4, sweep_share(geo.sets4));
+	s->set6 = sweep_table(true, s->set6, sweep_share(geo.sets6));
+	estimate_slice(s->est_round % EST_SWEEPS);
+	s->est_round++;
+	bpf_timer_start(&s->timer, SWEEP_PERIOD_NS, 0);
+	return 0;
+}
+
+static __always_inline int sweeper_start(void)
+{
+	__u32 zero = 0;
+	struct cv_sweeper *s = bpf_map_lookup_elem(&timer, &zero);
+	long rc;
+
+	if (!s)
+		return 1;
+	clock_set();
+	rc = bpf_timer_init(&s->timer, &timer, CLOCK_MONOTONIC);
+	if (rc)		/* -EBUSY: runs already */
+		return rc == -16 ? 0 : 1;
+	if (bpf_timer_set_callback(&s->timer, sweep))
+		return 1;
+	return bpf_timer_start(&s->timer, SWEEP_PERIOD_NS, 0) ? 1 : 0;
+}
+
+#endif
