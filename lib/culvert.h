@@ -185,6 +185,27 @@ struct cv_conn_info {
 int cv_each_conn(struct cv *cv, int (*each)(const struct cv_conn_info *c, void *arg), void *arg);
 uint64_t cv_count_conns(struct cv *cv, uint8_t family);
 
+/* ---- connection synchronisation (sync.c) --------------------------------- */
+
+enum cv_sync_role { CV_SYNC_MASTER = 1, CV_SYNC_BACKUP = 2 };	/* IP_VS_STATE_* */
+
+struct cv_sync_spec {
+	enum cv_sync_role role;
+	char ifname[16];	/* sends or listens on this device */
+	uint8_t syncid;		/* 0: no filtering */
+	uint8_t ttl;		/* 0: the default, 1 */
+	uint8_t group_family;	/* 0: the default group, 224.0.0.81 */
+	uint16_t port;		/* host byte order; 0: the default, 8848 */
+	uint16_t maxlen;	/* 0: what the device's MTU leaves */
+	union cv_addr group;
+};
+
+/* -ENODEV; -EEXIST it runs already; -EINVAL a destination has another family than its service; -EOPNOTSUPP. */
+int cv_sync_start(struct cv *cv, const struct cv_sync_spec *spec);
+int cv_sync_stop(struct cv *cv, enum cv_sync_role role); /* -ESRCH */
+/* What runs, the master first. */
+int cv_each_sync(struct cv *cv, int (*each)(const struct cv_sync_spec *s, void *arg), void *arg);
+
 /* Names, as IPVS prints them. */
 const char *cv_sched_name(enum cv_sched sched);
 int cv_sched_by_name(const char *name);	/* -ENOENT */
