@@ -5,8 +5,6 @@
 
 #include "slave.h"
 
-#define LOOPBACK_IFINDEX 1
-
 /*
  * The kernel calls a frame PACKET_HOST when it is addressed to the device's own
  * MAC address: so this is how the data path learns that the address has changed.
@@ -63,22 +61,14 @@ static __always_inline int l2_input(struct __sk_buff *skb, struct cv_ipv_master 
 
 /*
  * l3s makes the master forward, for the slaves; that must not make a router of a
- * host that was none. Loopback's own switch, which culvert leaves alone, follows
- * the administrator's (ip_forward, conf.all.forwarding): while that is off, what
- * would be forwarded elsewhere than to a slave is dropped.
+ * host that was none: while it is none, what would be forwarded elsewhere than to
+ * a slave is dropped.
  */
 static __always_inline bool polices(struct __sk_buff *skb, struct cv_ipv_master *m, const struct frame *f)
 {
-	struct bpf_fib_lookup fib = { .family = f->family, .ifindex = LOOPBACK_IFINDEX };
 	__u32 ours = f->family == AF_INET ? CV_IPV_FORWARD4 : CV_IPV_FORWARD6;
 
-	if (likely(!(m->forwarding & ours)))
-		return false;
-	if (f->family == AF_INET)
-		fib.ipv4_dst = f->dst.v4;
-	else
-		__builtin_memcpy(fib.ipv6_dst, &f->dst, sizeof(f->dst));
-	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_FWD_DISABLED)
+	if (likely(!(m->forwarding & ours)) || host_is_router(skb, f))
 		return false;
 	return host_forwards(skb, f, m->probe);
 }

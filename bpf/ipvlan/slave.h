@@ -181,6 +181,32 @@ static __always_inline bool host_forwards(struct __sk_buff *skb, const struct fr
 	       rc == BPF_FIB_LKUP_RET_FRAG_NEEDED || rc == BPF_FIB_LKUP_RET_UNSUPP_LWT;
 }
 
+#define LOOPBACK_IFINDEX 1
+
+/*
+ * Loopback's own switch, which culvert leaves alone, follows the administrator's
+ * (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding): is the host a router?
+ */
+static __always_inline bool host_is_router(struct __sk_buff *skb, const struct frame *f)
+{
+	struct bpf_fib_lookup fib = { .family = f->family, .ifindex = LOOPBACK_IFINDEX };
+
+	if (f->family == AF_INET)
+		fib.ipv4_dst = f->dst.v4;
+	else
+		__builtin_memcpy(fib.ipv6_dst, &f->dst, sizeof(f->dst));
+	return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+/* Would ip6_forward() refuse it, though l3 does not ask the host's leave? */
+static __always_inline bool l3_goes_around(struct __sk_buff *skb, const struct sender *from,
+					   const struct frame *f)
+{
+	return f->family == AF_INET6 && (from->master->forwarding & CV_IPV_AROUND6) &&
+	       cv_ipv_mode_of(from->policy) != CV_IPV_L3S && !host_is_router(skb, f) &&
+	       host_forwards(skb, f, skb->ifindex);
+}
+
 /* Up the host's stack, which routes it and lets its rules see it. */
 static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender *from,
 				      const struct frame *f)
@@ -191,9 +217,11 @@ static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender
 		forwards = host_forwards(skb, f, skb->ifindex);
 	if (!forwards && !(from->policy & CV_IPV_HOSTREACH))
 		return drop(from, CV_IPV_DROP_HOST);
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	if (l3_goes_around(skb, from, f))
+		return bpf_redirect_neigh(from->master->ifindex, NULL, 0, 0);
 	if (forwards)
 		ttl_enter(skb, f);
-	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
 	return TC_ACT_OK;

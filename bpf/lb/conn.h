@@ -17,6 +17,7 @@ struct conn_ref {
 	struct cv_conn_common *c;	/* NULL: none */
 	__u32 ctl;			/* as it was when the key was compared */
 	__u32 slot;
+	bool reply;			/* found by the real server's end */
 };
 
 static __always_inline struct cv_conn_common *conn_at(bool v6, __u32 slot)
@@ -98,6 +99,7 @@ static __always_inline bool conn_probe(__u32 set, __u16 tag, const struct conn_k
 			found->c = c;
 			found->ctl = ctl;
 			found->slot = slot;
+			found->reply = reply;
 			return true;
 		}
 		equal ^= lowest;
@@ -265,35 +267,42 @@ static long choose_step(__u32 step, void *arg)
 }
 
 /* Looks a set over: a free slot if it has one, else its best victim. */
-GLOBAL int choose_slot(bool v6, __u32 set, __u32 now, struct slot_choice *best)
+static __always_inline void choose_slot(struct slot_choice *best, __u32 set)
 {
-	struct slot_choice c = { .at = set * CV_WAYS, .now = now, .v6 = v6, .worth = CONN_KEEP };
-
-	if (!best)
-		return -1;
-	bpf_loop(CV_WAYS, choose_step, &c, 0);
-	*best = c;
-	return 0;
+	best->at = set * CV_WAYS;
+	best->free = 0;
+	best->worth = CONN_KEEP;
+	bpf_loop(CV_WAYS, choose_step, best, 0);
 }
 
 /*
- * The home set while it has room to spare, else the emptier of the two. Two
- * thirds of a set's connections are then found at the first look, and a table
- * fills to five sixths before a connection has to give way.
+ * The home set while it has room to spare, else the emptier of the two. Most
+ * connections are then found at the first look, and a table fills to five
+ * sixths before a connection has to give way.
  */
 #define ROOM_TO_SPARE 2
+#define NO_ROOM (~0ULL)
 
-static __always_inline bool find_room(bool v6, const struct place *at, __u32 now, struct slot_choice *out)
+/* Slot (high half) and its ctl (low half) for a new connection, or NO_ROOM. */
+GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second)
 {
-	struct slot_choice second;
+	struct slot_choice c = { .now = READ_ONCE(clock.now), .v6 = v6 };
+	__u32 slot, ctl, free, worth;
 
-	choose_slot(v6, at->home, now, out);
-	if (out->free >= ROOM_TO_SPARE)
-		return true;
-	choose_slot(v6, at->second, now, &second);
-	if (second.free > out->free || (!second.free && !out->free && second.worth < out->worth))
-		*out = second;
-	return out->worth < CONN_KEEP;
+	choose_slot(&c, home);
+	slot = c.slot;
+	ctl = c.ctl;
+	free = c.free;
+	worth = c.worth;
+	if (free < ROOM_TO_SPARE) {
+		choose_slot(&c, second);
+		if (c.free > free || (!c.free && !free && c.worth < worth)) {
+			slot = c.slot;
+			ctl = c.ctl;
+			worth = c.worth;
+		}
+	}
+	return worth < CONN_KEEP ? (__u64)slot << 32 | ctl : NO_ROOM;
 }
 
 static __always_inline bool set_lock(__u32 home)
@@ -381,26 +390,29 @@ GLOBAL int conn_find_slot(const struct conn_key *k, struct conn_id *out)
 static __always_inline enum made conn_insert_locked(bool v6, const struct place *at, const struct new_conn *n,
 						    struct conn_id *out)
 {
-	__u32 now = READ_ONCE(clock.now), ctl;
-	struct slot_choice choice;
+	__u32 now = READ_ONCE(clock.now), ctl, slot;
 	struct cv_conn_common *c;
+	__u64 room;
 
 	if (conn_find_slot(&n->key, out))
 		return CONN_THERE;
-	if (!find_room(v6, at, now, &choice))
+	room = find_room(v6, at->home, at->second);
+	if (room == NO_ROOM)
 		return CONN_FULL;
-	c = conn_at(v6, choice.slot);
-	if (!c || !conn_take(c, choice.ctl))
+	slot = room >> 32;
+	ctl = (__u32)room;
+	c = conn_at(v6, slot);
+	if (!c || !conn_take(c, ctl))
 		return CONN_LOCKED;
-	if (choice.ctl & CV_CTL_LIVE) {
-		conn_uncount(v6, c, choice.ctl);
-		count_cause(choice.worth ? CV_C_CONN_EVICTED : CV_C_CONN_EXPIRED);
+	if (ctl & CV_CTL_LIVE) {
+		count_cause(conn_expired(c, now) ? CV_C_CONN_EXPIRED : CV_C_CONN_EVICTED);
+		conn_uncount(v6, c, ctl);
 	}
 	conn_write(v6, c, n, now);
-	tag_set(v6, choice.slot, at->tag);
-	ctl = n->ctl | CV_CTL_LIVE | ((choice.ctl & CV_CTL_GEN) + (1U << CV_CTL_GEN_SHIFT));
+	tag_set(v6, slot, at->tag);
+	ctl = n->ctl | CV_CTL_LIVE | ((ctl & CV_CTL_GEN) + (1U << CV_CTL_GEN_SHIFT));
 	out->ctl = ctl;
-	out->slot = choice.slot;
+	out->slot = slot;
 	/* Publishes all of the above: fully ordered. */
 	__sync_lock_test_and_set(&c->ctl, ctl);
 	return CONN_MADE;

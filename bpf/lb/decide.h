@@ -13,7 +13,8 @@
 #include "state.h"
 
 enum verdict {
-	V_SEND,		/* it belongs to the connection in decision.conn */
+	V_SEND,		/* a client's, of the connection in conn */
+	V_REPLY,	/* a real server's answer, of the masq connection in conn */
 	V_PASS,		/* up the stack, untouched */
 	V_DROP,
 	V_UNREACH,	/* no destination: ICMP port unreachable from the virtual address */
@@ -142,11 +143,52 @@ static __always_inline enum second_thought reconsider(const struct flow *f, cons
 	return settings.expire_nodest_conn ? ANEW : GONE;
 }
 
-static __always_inline enum verdict decide(struct flow *f, bool v6, struct decision *out, struct conn_ref *conn)
+/* Is it an answer of a masq connection's real server? */
+GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
 {
+	struct conn_key k = { .reply = true };
+	struct conn_ref conn = {};
+	struct place at;
+
+	if (!f || !out)
+		return false;
+	k.caddr = f->daddr;
+	k.addr = f->saddr;
+	k.cport = f->dport;
+	k.port = f->sport;
+	k.proto = f->proto;
+	at = conn_place(f->v6, &k.caddr, k.cport, k.proto, 0);
+	if (!conn_find_at(&at, &k, f->v6, true, false, &conn) || conn.c->method != CV_MASQ ||
+	    conn_expired(conn.c, READ_ONCE(clock.now)))
+		return false;
+	out->slot = conn.slot;
+	out->ctl = conn.ctl;
+	return true;
+}
+
+/* The connection of a slot that a global function found or made. */
+static __always_inline enum verdict take_conn(bool v6, const struct decision *out, bool reply, struct conn_ref *conn)
+{
+	conn->slot = out->conn.slot;
+	conn->ctl = out->conn.ctl;
+	conn->reply = reply;
+	conn->c = conn_at(v6, conn->slot);
+	return reply ? V_REPLY : V_SEND;
+}
+
+/*
+ * `replies`: answers are expected here, so look for those first; without masq
+ * destinations there are none. Both orders find the same.
+ */
+static __always_inline enum verdict decide(struct flow *f, bool v6, bool replies, struct decision *out,
+					   struct conn_ref *conn)
+{
+	bool masq = settings.num_masq;
 	enum verdict v;
 
 	out->fresh = false;
+	if (unlikely(masq && replies && find_reply(f, &out->conn)))
+		return take_conn(v6, out, true, conn);
 	if (likely(lookup(f, v6, conn))) {
 		switch (reconsider(f, conn, dest_at(conn->c->dest))) {
 		case KEEP:
@@ -156,16 +198,11 @@ static __always_inline enum verdict decide(struct flow *f, bool v6, struct decis
 		case ANEW:
 			conn_end_slot(v6, conn->slot, conn->ctl);
 		}
+	} else if (masq && !replies && find_reply(f, &out->conn)) {
+		return take_conn(v6, out, true, conn);
 	}
 	v = admit(f, out);
-	if (v == V_SEND) {
-		conn->slot = out->conn.slot;
-		conn->ctl = out->conn.ctl;
-		conn->c = conn_at(v6, conn->slot);
-		if (!conn->c)
-			return decided(out, V_DROP, CV_C_DROP_ERROR);
-	}
-	return v;
+	return v == V_SEND ? take_conn(v6, out, false, conn) : v;
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include <linux/pkt_cls.h>
 
 #include "../packet.h"
+#include "frame_sum.h"
 
 /* RFC 792, RFC 4443: linux/icmp.h wants the C library's headers, which BPF has not. */
 #define ICMP_DEST_UNREACH 3
@@ -94,49 +95,6 @@ static __always_inline bool icmp_allowed(void)
 		return false;
 	credit->left--;
 	return true;
-}
-
-struct csum_walk {
-	struct __sk_buff *skb;
-	__u32 at;
-	__u32 end;
-	__u32 sum;
-};
-
-#define CSUM_STEP 32
-
-static long csum_step(__u32 step, void *arg)
-{
-	struct csum_walk *w = arg;
-	__u8 bytes[CSUM_STEP] = {};
-	__u32 n = w->end - w->at;
-
-	if (!n)
-		return 1;
-	if (n > CSUM_STEP)
-		n = CSUM_STEP;
-	n = bounded(n - 1, CSUM_STEP - 1) + 1;
-	if (bpf_skb_load_bytes(w->skb, w->at, bytes, n))
-		return 1;
-	w->at += n;
-	w->sum = bpf_csum_diff(NULL, 0, (__be32 *)bytes, CSUM_STEP, w->sum);
-	return 0;
-}
-
-/* One's complement sum of the frame's bytes from `at` to `end`, added to `sum`. */
-static __noinline __u32 frame_sum(struct __sk_buff *skb, __u32 at, __u32 end, __u32 sum)
-{
-	struct csum_walk w = { .skb = skb, .at = at, .end = end, .sum = sum };
-
-	bpf_loop((ICMPV6_WHOLE + CSUM_STEP) / CSUM_STEP, csum_step, &w, 0);
-	return w.sum;
-}
-
-static __always_inline __u16 csum_fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
 }
 
 struct icmp4_head {

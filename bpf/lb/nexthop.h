@@ -28,16 +28,25 @@
  */
 #define LOOPBACK_IFINDEX 1
 
+/* A next hop with all that goes with it. */
+struct hop {
+	struct cv_nexthop nh;
+	union cv_addr gw;
+	__u32 family;		/* of gw */
+	union cv_addr src;	/* the source address that the route prefers; zero if not known */
+};
+
+#define FIB_LOOKUP_SRC (1U << 4)	/* BPF_FIB_LOOKUP_SRC of Linux 6.7 */
+
 /*
- * Fills *nh and *gw. bpf_fib_lookup() returns, and what becomes of it:
+ * Fills *hop. bpf_fib_lookup() returns, and what becomes of it:
  *   SUCCESS         route and neighbour: the MACs are known
  *   NO_NEIGH        route, no neighbour: tc lets the kernel resolve it
  *   FRAG_NEEDED     does not come: the length given is 1, to learn the MTU
  *   NOT_FWDED       a local (or broadcast) address: pass up the local stack
  *   others          no route (unreachable, blackhole, prohibit, ...)
  */
-static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct cv_nexthop *nh,
-					   union cv_addr *gw, __u32 *gw_family)
+static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
 {
 	struct bpf_fib_lookup fib = {};
 	struct cv_device *dev;
@@ -50,31 +59,34 @@ static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr,
 		__builtin_memcpy(fib.ipv6_dst, addr, sizeof(*addr));
 	else
 		fib.ipv4_dst = addr->v4;
-	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	__builtin_memset(nh, 0, sizeof(*nh));
+	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), geo.fib_src ? FIB_LOOKUP_SRC : 0);
+	__builtin_memset(hop, 0, sizeof(*hop));
 	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) {
-		nh->flags = CV_NH_LOCAL;
+		hop->nh.flags = CV_NH_LOCAL;
 		return;
 	}
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return;
-	nh->ifindex = fib.ifindex;
-	nh->mtu = fib.mtu_result;
-	*gw_family = fib.family;
-	__builtin_memset(gw, 0, sizeof(*gw));
+	hop->nh.ifindex = fib.ifindex;
+	hop->nh.mtu = fib.mtu_result;
+	hop->family = fib.family;
 	if (fib.family == AF_INET6)
-		__builtin_memcpy(gw, fib.ipv6_dst, sizeof(*gw));
+		__builtin_memcpy(&hop->gw, fib.ipv6_dst, sizeof(hop->gw));
 	else
-		gw->v4 = fib.ipv4_dst;
+		hop->gw.v4 = fib.ipv4_dst;
+	if (v6)
+		__builtin_memcpy(&hop->src, fib.ipv6_src, sizeof(hop->src));
+	else
+		hop->src.v4 = fib.ipv4_src;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH) {
-		nh->flags = CV_NH_UNRESOLVED;
+		hop->nh.flags = CV_NH_UNRESOLVED;
 		return;
 	}
-	__builtin_memcpy(nh->dmac, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(nh->smac, fib.smac, ETH_ALEN);
-	dev = bpf_map_lookup_elem(&devices, &nh->ifindex);
+	__builtin_memcpy(hop->nh.dmac, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(hop->nh.smac, fib.smac, ETH_ALEN);
+	dev = bpf_map_lookup_elem(&devices, &hop->nh.ifindex);
 	if (dev && dev->flags & CV_DEV_XDP_XMIT)
-		nh->flags = CV_NH_XDP;
+		hop->nh.flags = CV_NH_XDP;
 }
 
 /*
@@ -92,29 +104,77 @@ static __always_inline bool claim(__u32 *due, __u32 now, __u32 period)
 
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 {
-	struct cv_nexthop nh;
-	union cv_addr gw = {};
-	__u32 family = 0, next;
+	struct hop hop = {};
+	__u32 next;
 
 	if (!d)
 		return 0;
-	nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, &nh, &gw, &family);
+	nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, &hop);
 	next = (d->nh_cur & 1) ^ 1;
-	d->nh[next] = nh;
-	d->gw[next] = gw;
-	d->gw_family[next] = family;
+	d->nh[next] = hop.nh;
+	d->gw[next] = hop.gw;
+	d->gw_family[next] = hop.family;
+	d->src[next] = hop.src;
 	__sync_lock_test_and_set(&d->nh_cur, next);
 	/* Not there yet: ask again at the next tick. */
-	if (!nh.ifindex || nh.flags & CV_NH_UNRESOLVED)
+	if (!hop.nh.ifindex || hop.nh.flags & CV_NH_UNRESOLVED)
 		WRITE_ONCE(d->nh_due, READ_ONCE(clock.now) + 1);
 	return 0;
 }
 
-static __always_inline struct cv_nexthop *nexthop_of(void *ctx, struct cv_dest *d, __u32 now)
+/* Refreshes the next hop if that is due; which of nh[], gw[] and src[] is the valid one. */
+static __always_inline __u32 nexthop_current(void *ctx, struct cv_dest *d, __u32 now)
 {
 	if (unlikely(claim(&d->nh_due, now, NEXTHOP_TTL)))
 		nexthop_refresh(ctx, d);
-	return &d->nh[READ_ONCE(d->nh_cur) & 1];
+	return READ_ONCE(d->nh_cur) & 1;
+}
+
+/*
+ * The way back to clients, for answers of masq connections: a cache of next
+ * hops per CPU, direct-mapped by the client's address. As old as a
+ * destination's next hop may be, no older.
+ */
+#define BACK_HOPS 4096
+
+struct back_hop {
+	union cv_addr addr;
+	struct cv_nexthop nh;
+	__u32 due;		/* 0: empty */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BACK_HOPS);
+	__type(key, __u32);
+	__type(value, struct back_hop);
+} back_hops SEC(".maps");
+
+static __noinline int back_hop_fill(void *ctx, struct back_hop *b, const union cv_addr *addr, bool v6, __u32 now)
+{
+	struct hop hop = {};
+
+	if (!b || !addr)
+		return 0;
+	nexthop_lookup(ctx, addr, v6, &hop);
+	b->addr = *addr;
+	b->nh = hop.nh;
+	b->due = now + (hop.nh.flags & CV_NH_XDP ? NEXTHOP_TTL : 0);
+	return 0;
+}
+
+static __always_inline struct cv_nexthop *back_hop(void *ctx, const union cv_addr *addr, bool v6, __u32 now)
+{
+	__u64 mixed = v6 ? addr->q[0] ^ addr->q[1] : addr->v4;
+	__u32 at = (__u32)((mixed * geo.hash_key[0]) >> 52) % BACK_HOPS;
+	struct back_hop *b = bpf_map_lookup_elem(&back_hops, &at);
+
+	if (!b)
+		return NULL;
+	if (unlikely(b->addr.q[0] != addr->q[0] || b->addr.q[1] != addr->q[1] ||
+		     b->due - now - 1 >= NEXTHOP_TTL))
+		back_hop_fill(ctx, b, addr, v6, now);
+	return &b->nh;
 }
 
 #endif

@@ -11,131 +11,87 @@
 
 #include "decide.h"
 #include "icmp.h"
-#include "xmit_dr.h"
-
-/* TCX_NEXT, and of clsact "go on with the next filter". */
-#define TC_NEXT TC_ACT_UNSPEC
-
-#define PACKET_HOST 0
-
-/* Bytes of headers that parsing and rewriting want to see: Ethernet, IP with options or extensions, TCP. */
-#define HEADERS 128
-
-static __always_inline int tc_pass(__u32 cause)
-{
-	count_cause(cause);
-	return TC_NEXT;
-}
-
-static __always_inline int tc_drop(__u32 cause)
-{
-	count_cause(cause);
-	return TC_ACT_SHOT;
-}
-
-/* Sends the frame to a next hop through the kernel's neighbour output, which resolves it if need be. */
-static __always_inline long redirect_to(__u32 ifindex, const union cv_addr *gw, __u32 family)
-{
-	struct bpf_redir_neigh nh = { .nh_family = family };
-
-	__builtin_memcpy(nh.ipv6_nh, gw, sizeof(nh.ipv6_nh));
-	return bpf_redirect_neigh(ifindex, &nh, sizeof(nh), 0);
-}
+#include "tc_xmit.h"
 
 /* Sends an ICMP error about the packet back to its sender. */
 static __noinline int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e, __u32 otherwise)
 {
-	struct cv_nexthop nh;
-	union cv_addr gw = {};
-	__u32 family = 0;
+	struct tc_scratch *s = tc_scratch();
 
-	if (!f || !e || skb->gso_segs > 1 || !icmp_allowed())
+	if (!f || !e || !s || skb->gso_segs > 1 || !icmp_allowed())
 		return tc_drop(otherwise);
-	nexthop_lookup(skb, &f->saddr, f->v6, &nh, &gw, &family);
-	if (!nh.ifindex || icmp_make(skb, f, e))
+	nexthop_lookup(skb, &f->saddr, f->v6, &s->hop);
+	if (!s->hop.nh.ifindex || icmp_make(skb, f, e))
 		return tc_drop(otherwise);
 	count_cause(CV_C_ANSWERED);
-	return redirect_to(nh.ifindex, &gw, family);
-}
-
-/* Does it go over the link as it is? What a GSO packet is cut into does if the MSS was negotiated. */
-static __always_inline bool tc_fits(const struct __sk_buff *skb, const struct flow *f, __u32 mtu)
-{
-	if (skb->gso_segs > 1)
-		return skb->gso_size + f->l4 - ETH_HLEN + sizeof(struct tcphdr) <= mtu;
-	return f->len <= mtu;
-}
-
-/*
- * What tc_send() returns besides a tc action: the packet cannot go on and an
- * ICMP error says why. (The error is built by the caller, for the sake of the
- * stack's 512 bytes.)
- */
-#define SEND_TTL 0x10000
-#define SEND_TOO_BIG 0x20000	/* the MTU in the low 16 bits */
-
-struct hop {
-	struct cv_nexthop nh;
-	union cv_addr gw;
-	__u32 family;
-};
-
-static __always_inline int tc_send_dr(struct __sk_buff *skb, struct flow *f, struct hop *hop)
-{
-	void *data, *end;
-
-	if (f->ttl <= 1)
-		return SEND_TTL;
-	if (!tc_fits(skb, f, hop->nh.mtu))
-		return SEND_TOO_BIG | hop->nh.mtu;
-	data = (void *)(long)skb->data;
-	end = (void *)(long)skb->data_end;
-	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6))
-		return tc_drop(CV_C_DROP_ERROR);
-	count_cause(hop->nh.flags & CV_NH_UNRESOLVED ? CV_C_RESOLVING : CV_C_SENT);
-	return redirect_to(hop->nh.ifindex, &hop->gw, hop->family);
-}
-
-static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, __u32 now, struct hop *hop)
-{
-	__u32 at;
-
-	nexthop_of(skb, dest, now);
-	at = dest->nh_cur & 1;
-	hop->nh = dest->nh[at];
-	hop->gw = dest->gw[at];
-	hop->family = dest->gw_family[at];
-	if (!hop->nh.ifindex && !(hop->nh.flags & CV_NH_LOCAL))	/* perhaps just not known yet */
-		nexthop_lookup(skb, &dest->addr, dest->flags & CV_DEST_IPV6, &hop->nh, &hop->gw, &hop->family);
+	return tc_out(&s->hop);
 }
 
 /* A packet of a connection, on its way: its state, its timer, its figures, and out. */
 static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn_ref *conn)
 {
 	__u32 now = READ_ONCE(clock.now), index;
+	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
-	struct hop hop = {};
 	struct cv_dest *dest;
 
-	if (!f || !conn || !conn->c)
+	if (!f || !conn || !conn->c || !s)
 		return tc_drop(CV_C_DROP_ERROR);
 	c = conn->c;
 	index = c->dest;
 	dest = dest_at(index);
 	if (!dest)
 		return tc_drop(CV_C_DROP_ERROR);
-	tc_hop(skb, dest, now, &hop);
+	tc_hop(skb, dest, now, &s->hop);
 	if (!conn_same(conn))
 		return tc_drop(CV_C_DROP_LOCKED);
 	conn_step(conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
 	c->in_pkts++;
 	count_in(index, f->len);
-	if (hop.nh.flags & CV_NH_LOCAL || c->method == CV_LOCALNODE)
+	if (c->method == CV_MASQ)
+		return tc_send_nat(skb, f, conn->slot, &s->hop);
+	if (s->hop.nh.flags & CV_NH_LOCAL || c->method == CV_LOCALNODE)
 		return tc_pass(CV_C_PASS_LOCAL);
-	if (!hop.nh.ifindex)
+	if (!s->hop.nh.ifindex)
 		return tc_drop(CV_C_DROP_NOROUTE);
 	WRITE_ONCE(dest->neigh_seen, now);
-	return tc_send_dr(skb, f, &hop);
+	if (c->method == CV_TUNNEL)
+		return tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
+	return tc_send_dr(skb, f, &s->hop);
+}
+
+/* An answer of a masq connection, on its way to the client. */
+static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct conn_ref *conn)
+{
+	struct tc_scratch *s = tc_scratch();
+	struct cv_conn_common *c;
+	struct cv_dest *dest;
+	struct hop *hop;
+	struct nat n = {};
+	__u32 index;
+
+	if (!f || !conn || !conn->c || !s)
+		return tc_drop(CV_C_DROP_ERROR);
+	c = conn->c;
+	hop = &s->hop;
+	index = c->dest;
+	dest = dest_at(index);
+	if (!dest || !conn_same(conn))
+		return tc_drop(CV_C_DROP_ERROR);
+	nexthop_lookup(skb, &f->daddr, f->v6, hop);
+	if (!hop->nh.ifindex && !(hop->nh.flags & CV_NH_LOCAL))
+		return tc_drop(CV_C_DROP_NOROUTE);
+	if (f->ttl <= 1 && !(hop->nh.flags & CV_NH_LOCAL))
+		return SEND_TTL;
+	if (hop->nh.ifindex && !tc_fits(skb, f, hop->nh.mtu))
+		return SEND_TOO_BIG | hop->nh.mtu;
+	conn_step(conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
+	count_out(index, f->len);
+	if (!nat_of(f->v6, conn->slot, true, &n) || tc_nat(skb, f, &n))
+		return tc_drop(CV_C_DROP_ERROR);
+	if (hop->nh.flags & CV_NH_LOCAL)		/* the client is the director itself */
+		return tc_pass(CV_C_PASS_LOCAL);
+	return tc_forward(skb, f, hop);
 }
 
 static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f)
@@ -146,9 +102,10 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f)
 	__u32 otherwise = CV_C_DROP_NODEST;
 	int rc;
 
-	switch (f->v6 ? decide(f, true, &d, &conn) : decide(f, false, &d, &conn)) {
+	switch (f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn)) {
 	case V_SEND:
-		rc = tc_send(skb, f, &conn);
+	case V_REPLY:
+		rc = conn.reply ? tc_reply(skb, f, &conn) : tc_send(skb, f, &conn);
 		if (rc < SEND_TTL)
 			return rc;
 		e = rc == SEND_TTL ? icmp_ttl_exceeded(f->v6) : icmp_too_big(f->v6, rc & 0xffff);

@@ -10,6 +10,8 @@
 
 #include "decide.h"
 #include "xmit_dr.h"
+#include "xmit_nat.h"
+#include "xmit_tunnel.h"
 
 static __always_inline int xdp_to_tc(void)
 {
@@ -30,43 +32,154 @@ static __always_inline bool neigh_wants(struct cv_dest *dest, __u32 now, bool fr
 	return __sync_val_compare_and_swap(&dest->neigh_seen, seen, now) == seen;
 }
 
-static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6, struct conn_ref *conn,
-					 bool fresh)
+/* Rewritten, one hop less, and out. */
+static __always_inline int xdp_nat_out(struct xdp_md *ctx, const struct flow *f, const struct nat *n,
+				       const struct cv_nexthop *nh)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (!(f->v6 ? nat_write(true, data, end, f, n) : nat_write(false, data, end, f, n)) ||
+	    data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6))
+		return XDP_DROP;
+	set_macs(data, nh);
+	return bpf_redirect(nh->ifindex, 0);
+}
+
+/* Masq: a client's packet on its way to the real server. */
+static __noinline int xdp_send_nat(struct xdp_md *ctx, struct flow *f, __u32 slot, struct cv_nexthop *nh)
+{
+	struct nat n = {};
+
+	if (!f || !nh || !nat_of(f->v6, slot, false, &n))
+		return XDP_DROP;
+	return xdp_nat_out(ctx, f, &n, nh);
+}
+
+/*
+ * Tunnel: the frame grows at its front. Checksums over the payload (GRE, GUE
+ * with --tun-csum) are tc's.
+ */
+static __noinline int xdp_send_tunnel(struct xdp_md *ctx, struct flow *f, struct cv_dest *dest, __u32 at, __u32 hash)
+{
+	struct tun_plan plan;
+	struct outer o;
+	struct ethhdr *eth;
+	void *data, *end;
+
+	if (!f || !dest)
+		return XDP_DROP;
+	at &= 1;
+	tun_plan(dest, dest->src[at].q[0] ? &dest->src[at] : &dest->src_default, f, hash, &plan);
+	tun_build(&plan, &o);
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6) || bpf_xdp_adjust_head(ctx, -(int)o.len))
+		return XDP_DROP;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (data + ETH_HLEN + TUN_MOST > end)
+		return XDP_DROP;
+	eth = data;
+	eth->h_proto = o.v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	for (__u32 i = 0; i < TUN_MOST / 4 && i * 4 < o.len; i++)
+		((__u32 *)(eth + 1))[i] = ((__u32 *)o.bytes)[i];
+	set_macs(eth, &dest->nh[at]);
+	return bpf_redirect(dest->nh[at].ifindex, 0);
+}
+
+static __always_inline bool xdp_tunnels(const struct flow *f, const struct cv_dest *dest, __u32 mtu, __u32 at)
+{
+	return !(dest->tun_flags & (CV_TUN_CSUM | CV_TUN_REMCSUM)) && f->len + tun_overhead(dest) <= mtu &&
+	       (!f->v6 || mtu - tun_overhead(dest) >= 1280) && f->len >= sizeof(struct ipv6hdr) &&
+	       (dest->src[at & 1].q[0] || dest->src_default.q[0]);
+}
+
+/* Can this packet leave from XDP, all of it? Nothing has been changed yet if not. */
+static __always_inline bool xdp_can_send(struct xdp_md *ctx, const struct flow *f, struct cv_dest *dest,
+					 const struct cv_conn_common *c, __u32 at)
+{
+	const struct cv_nexthop *nh = &dest->nh[at & 1];
+
+	if (unlikely(!(nh->flags & CV_NH_XDP) || f->ttl <= 1))
+		return false;
+	if (likely(c->method == CV_DROUTE))
+		return f->len <= nh->mtu;
+	if (c->method == CV_MASQ)
+		return f->len <= nh->mtu &&
+		       !nat_needs_sum(f, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	return c->method == CV_TUNNEL && xdp_tunnels(f, dest, nh->mtu, at);
+}
+
+static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6, struct conn_ref *conn, bool fresh)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct cv_conn_common *c = conn->c;
-	__u32 now = READ_ONCE(clock.now), index;
-	struct cv_nexthop *nh;
+	__u32 now = READ_ONCE(clock.now), index, at;
 	struct cv_dest *dest;
 
 	if (!c)
 		return XDP_DROP;
 	index = c->dest;
 	dest = dest_at(index);
-	if (unlikely(!dest || c->method != CV_DROUTE || f->ttl <= 1))
+	if (unlikely(!dest))
 		return xdp_to_tc();
-	nh = nexthop_of(ctx, dest, now);
-	if (unlikely(!(nh->flags & CV_NH_XDP) || f->len > nh->mtu || neigh_wants(dest, now, fresh)))
-		return xdp_to_tc();
-	if (unlikely(!conn_same(conn)))
+	at = nexthop_current(ctx, dest, now);
+	if (unlikely(!xdp_can_send(ctx, f, dest, c, at) || neigh_wants(dest, now, fresh) || !conn_same(conn)))
 		return xdp_to_tc();
 	conn_step(conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
 	c->in_pkts++;
 	count_in(index, f->len);
+	if (unlikely(c->method == CV_TUNNEL))
+		return xdp_send_tunnel(ctx, f, dest, at, c->cport * 0x9e3779b1U ^ c->fwmark);
+	if (unlikely(c->method == CV_MASQ))
+		return xdp_send_nat(ctx, f, conn->slot, &dest->nh[at & 1]);
 	if (data + ETH_HLEN > end || !decrease_ttl(data, end, v6))
 		return XDP_DROP;
-	set_macs(data, nh);
-	return bpf_redirect(nh->ifindex, 0);
+	set_macs(data, &dest->nh[at & 1]);
+	return bpf_redirect(dest->nh[at & 1].ifindex, 0);
+}
+
+/* An answer on its way to the client. */
+static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_ref *conn)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct cv_conn_common *c;
+	struct cv_nexthop *nh;
+	struct cv_dest *dest;
+	struct nat n = {};
+	__u32 index;
+
+	if (!f || !conn || !conn->c)
+		return XDP_DROP;
+	c = conn->c;
+	nh = back_hop(ctx, &f->daddr, f->v6, READ_ONCE(clock.now));
+	index = c->dest;
+	dest = dest_at(index);
+	if (unlikely(!nh || !dest || !(nh->flags & CV_NH_XDP) || f->ttl <= 1 || f->len > nh->mtu ||
+		     nat_needs_sum(f, data, end) || !conn_same(conn)))
+		return xdp_to_tc();
+	conn_step(conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
+	count_out(index, f->len);
+	if (!nat_of(f->v6, conn->slot, true, &n))
+		return XDP_DROP;
+	return xdp_nat_out(ctx, f, &n, nh);
 }
 
 static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool v6)
 {
+	struct cv_uplink *u = &uplinks[ctx->ingress_ifindex % CV_UPLINKS];
 	struct decision d = {};
 	struct conn_ref conn = {};
 
-	switch (decide(f, v6, &d, &conn)) {
+	switch (decide(f, v6, u->replies, &d, &conn)) {
 	case V_SEND:
+		if (unlikely(u->replies))
+			u->replies = 0;
 		return xdp_send(ctx, f, v6, &conn, d.fresh);
+	case V_REPLY:
+		if (unlikely(!u->replies))
+			u->replies = 1;
+		return xdp_reply(ctx, f, &conn);
 	case V_PASS:
 		return XDP_PASS;
 	case V_DROP:

@@ -61,6 +61,11 @@ enum cv_ipv_mode { CV_IPV_L2, CV_IPV_L3, CV_IPV_L3S, CV_IPV_MODES };
 /* cv_ipv_master.forwarding: what culvert turned on at the master, and therefore polices. */
 #define CV_IPV_FORWARD4 0x1U	/* net.ipv4.conf.MASTER.forwarding */
 #define CV_IPV_FORWARD6 0x2U	/* net.ipv6.conf.MASTER.force_forwarding */
+/*
+ * This kernel forwards IPv6 only if the whole namespace does: while it does not,
+ * what l3 slaves send goes around the host's stack.
+ */
+#define CV_IPV_AROUND6 0x4U
 
 enum cv_ipv_state {
 	CV_IPV_FREE,

@@ -164,7 +164,16 @@ struct cv_dest {
 	/* The gateway (or the address itself) of nh[i], for bpf_redirect_neigh(): the data path's. */
 	union cv_addr gw[2];
 	__u32 gw_family[2];	/* AF_INET, AF_INET6 */
-} CV_ALIGNED;			/* 256 bytes */
+	/*
+	 * Fifth line: the source address of tunnel packets. src[i] goes with nh[i]
+	 * where bpf_fib_lookup() tells it (6.7 and later), else it is zero and
+	 * src_default, which the library found when the destination was added or
+	 * edited, stands in.
+	 */
+	union cv_addr src[2];
+	union cv_addr src_default;
+	__u32 reserved5[4];
+} CV_ALIGNED;			/* 320 bytes */
 
 /*
  * The key in the map `dest_slots`: which slot a destination has, in a service or
@@ -317,7 +326,7 @@ struct cv_device {
 struct cv_uplink {
 	__u32 ifindex;
 	__u8 mac[6];
-	__u16 reserved;
+	__u16 replies;	/* mostly answers of masq connections come in here: look for those first */
 };
 
 /* ---- geometry ------------------------------------------------------------ */
@@ -329,6 +338,7 @@ struct cv_geometry {
 	__u32 max_services;
 	__u32 max_dests;
 	__u32 ncpus;		/* possible CPUs */
+	__u32 fib_src;		/* bpf_fib_lookup() knows BPF_FIB_LOOKUP_SRC */
 	__u64 hash_key[4];	/* random; [0] and [1] odd */
 	__u64 netns_cookie;
 };

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How the tc door changes and sends packets: by helpers, which keep partial checksums and GSO right. */
+#ifndef CULVERT_BPF_LB_TC_XMIT_H
+#define CULVERT_BPF_LB_TC_XMIT_H
+
+#include <linux/pkt_cls.h>
+
+#include "frame_sum.h"
+#include "nexthop.h"
+#include "xmit_dr.h"
+#include "xmit_nat.h"
+#include "xmit_tunnel.h"
+
+/* TCX_NEXT, and of clsact "go on with the next filter". */
+#define TC_NEXT TC_ACT_UNSPEC
+
+#define PACKET_HOST 0
+
+/* Bytes of headers that parsing and rewriting want to see: Ethernet, IP with options or extensions, TCP. */
+#define HEADERS 128
+
+/*
+ * What tc's functions work with besides the packet, per CPU: the stack's 512
+ * bytes are too few for it. A program runs to its end before the next begins on
+ * the same CPU, and redirects happen after that.
+ */
+struct tc_scratch {
+	struct hop hop;
+	struct tun_plan plan;
+	struct outer outer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tc_scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct tc_scratch *tc_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline int tc_pass(__u32 cause)
+{
+	count_cause(cause);
+	return TC_NEXT;
+}
+
+static __always_inline int tc_drop(__u32 cause)
+{
+	count_cause(cause);
+	return TC_ACT_SHOT;
+}
+
+/* Sends the frame to a next hop through the kernel's neighbour output, which resolves it if need be. */
+static __always_inline int tc_out(const struct hop *hop)
+{
+	struct bpf_redir_neigh nh = { .nh_family = hop->family };
+
+	__builtin_memcpy(nh.ipv6_nh, &hop->gw, sizeof(nh.ipv6_nh));
+	return bpf_redirect_neigh(hop->nh.ifindex, &nh, sizeof(nh), 0);
+}
+
+/* Does it go over the link as it is? What a GSO packet is cut into does if the MSS was negotiated. */
+static __always_inline bool tc_fits(const struct __sk_buff *skb, const struct flow *f, __u32 mtu)
+{
+	if (skb->gso_segs > 1)
+		return skb->gso_size + f->l4 - ETH_HLEN + sizeof(struct tcphdr) <= mtu;
+	return f->len <= mtu;
+}
+
+/*
+ * What sending returns besides a tc action: the packet cannot go on and an ICMP
+ * error says why. (The error is built by the caller, for the sake of the
+ * stack's 512 bytes.)
+ */
+#define SEND_TTL 0x10000
+#define SEND_TOO_BIG 0x20000	/* the MTU in the low 16 bits */
+
+static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, __u32 now, struct hop *hop)
+{
+	__u32 at = nexthop_current(skb, dest, now);
+
+	hop->nh = dest->nh[at & 1];
+	hop->gw = dest->gw[at & 1];
+	hop->family = dest->gw_family[at & 1];
+	hop->src = dest->src[at & 1];
+	if (!hop->nh.ifindex && !(hop->nh.flags & CV_NH_LOCAL))	/* perhaps just not known yet */
+		nexthop_lookup(skb, &dest->addr, dest->flags & CV_DEST_IPV6, hop);
+}
+
+/* One hop less, and out. */
+static __always_inline int tc_forward(struct __sk_buff *skb, struct flow *f, struct hop *hop)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6))
+		return tc_drop(CV_C_DROP_ERROR);
+	count_cause(hop->nh.flags & CV_NH_UNRESOLVED ? CV_C_RESOLVING : CV_C_SENT);
+	return tc_out(hop);
+}
+
+static __always_inline int tc_send_dr(struct __sk_buff *skb, struct flow *f, struct hop *hop)
+{
+	if (f->ttl <= 1)
+		return SEND_TTL;
+	if (!tc_fits(skb, f, hop->nh.mtu))
+		return SEND_TOO_BIG | hop->nh.mtu;
+	return tc_forward(skb, f, hop);
+}
+
+/* ---- masq ---------------------------------------------------------------- */
+
+/* UDP over IPv4 without a checksum gets one: over all of its bytes, as udp_dnat_handler() computes it. */
+static __always_inline int tc_udp_sum(struct __sk_buff *skb, const struct flow *f)
+{
+	__u32 len = f->len - (f->l4 - ETH_HLEN), sum;
+	struct {
+		__be32 saddr, daddr;
+		__u8 zero, proto;
+		__be16 len;
+	} pseudo = { .proto = IPPROTO_UDP, .len = bpf_htons(len) };
+	__u16 check;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), &pseudo, 8))
+		return -1;
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&pseudo, sizeof(pseudo), 0);
+	check = csum_fold(frame_sum(skb, f->l4, f->l4 + len, sum));
+	if (!check)
+		check = 0xffff;
+	return bpf_skb_store_bytes(skb, f->l4 + offsetof(struct udphdr, check), &check, sizeof(check), 0);
+}
+
+/* Addresses, ports and checksums; skb's headers are linear afterwards as before. */
+static __noinline int tc_nat(struct __sk_buff *skb, struct flow *f, struct nat *n)
+{
+	__u32 at, port_at, check_at, change;
+	__u16 none = 0;
+
+	if (!f || !n)
+		return -1;
+	at = ETH_HLEN + (f->v6 ? (n->source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)) :
+				 (n->source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)));
+	port_at = f->l4 + (n->source ? 0 : 2);
+	check_at = f->l4 + l4_check_at(f->proto);
+	change = csum_narrow(csum_of_addr(f->v6, nat_from(f, n), &n->to));
+	if (f->proto == IPPROTO_UDP && !f->v6 && bpf_skb_load_bytes(skb, check_at, &none, sizeof(none)))
+		return -1;
+	if (f->proto == IPPROTO_TCP || f->v6 || none) {
+		__u64 udp = f->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+
+		if (bpf_l4_csum_replace(skb, check_at, 0, change, BPF_F_PSEUDO_HDR | udp) ||
+		    bpf_l4_csum_replace(skb, check_at, nat_from_port(f, n), n->to_port, 2 | udp))
+			return -1;
+	}
+	if (!f->v6 && bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), nat_from(f, n)->v4, n->to.v4, 4))
+		return -1;
+	if (bpf_skb_store_bytes(skb, at, &n->to, f->v6 ? 16 : 4, 0) ||
+	    bpf_skb_store_bytes(skb, port_at, &n->to_port, 2, 0))
+		return -1;
+	if (f->proto == IPPROTO_UDP && !f->v6 && !none)
+		return tc_udp_sum(skb, f);
+	return bpf_skb_pull_data(skb, f->l4);
+}
+
+static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 slot, struct hop *hop)
+{
+	struct nat n = {};
+	bool local;
+
+	if (!f || !hop)
+		return tc_drop(CV_C_DROP_ERROR);
+	local = hop->nh.flags & CV_NH_LOCAL;
+	if (!local && !hop->nh.ifindex)
+		return tc_drop(CV_C_DROP_NOROUTE);
+	if (!local && f->ttl <= 1)
+		return SEND_TTL;
+	if (!local && !tc_fits(skb, f, hop->nh.mtu))
+		return SEND_TOO_BIG | hop->nh.mtu;
+	if (!nat_of(f->v6, slot, false, &n) || tc_nat(skb, f, &n))
+		return tc_drop(CV_C_DROP_ERROR);
+	return local ? tc_pass(CV_C_PASS_LOCAL) : tc_forward(skb, f, hop);
+}
+
+/* ---- tunnels ------------------------------------------------------------- */
+
+/* Checksum of what follows the outer IP header, of GRE or of GUE's UDP, over the whole payload. */
+static __always_inline int tc_tunnel_sum(struct __sk_buff *skb, const struct tun_plan *p, __u32 len)
+{
+	__u32 at = ETH_HLEN + (p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	__u32 end = ETH_HLEN + len + p->inner_len, sum = 0, check_at;
+	__u16 check;
+
+	if (p->type == CV_TUN_GUE) {
+		sum = bpf_htons(end - at) + bpf_htons(IPPROTO_UDP);
+		sum = bpf_csum_diff(NULL, 0, (__be32 *)&p->src, sizeof(p->src), sum);
+		sum = bpf_csum_diff(NULL, 0, (__be32 *)&p->dst, sizeof(p->dst), sum);
+		check_at = at + offsetof(struct udphdr, check);
+	} else {
+		check_at = at + 4;
+	}
+	check = csum_fold(frame_sum(skb, at, end, sum));
+	if (!check && p->type == CV_TUN_GUE)
+		check = 0xffff;
+	return bpf_skb_store_bytes(skb, check_at, &check, sizeof(check), 0);
+}
+
+/* The frame gets its outer headers; of a GSO packet, so do the packets that it is cut into. */
+static __noinline int tc_encap(struct __sk_buff *skb, struct tc_scratch *s)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	struct tun_plan *p;
+	struct outer *o;
+	__u32 len;
+
+	if (!s)
+		return -1;
+	p = &s->plan;
+	o = &s->outer;
+	tun_build(p, o);
+	len = bounded(o->len - 1, sizeof(o->bytes) - 1) + 1;
+	flags |= o->v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+	if (p->type == CV_TUN_GUE)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+	if (p->type == CV_TUN_GRE)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
+	if (bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, flags) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN, o->bytes, len, 0))
+		return -1;
+	if (p->flags & CV_TUN_CSUM && p->type != CV_TUN_IPIP)
+		return tc_tunnel_sum(skb, p, len);
+	return 0;
+}
+
+static __noinline int tc_send_tunnel(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest,
+				     struct tc_scratch *s, __u32 hash)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct hop *hop;
+	__u32 room;
+
+	if (!f || !dest || !s)
+		return tc_drop(CV_C_DROP_ERROR);
+	hop = &s->hop;
+	room = hop->nh.mtu - tun_overhead(dest);
+	if (f->ttl <= 1)
+		return SEND_TTL;
+	if (f->v6 && room < 1280)
+		return tc_drop(CV_C_DROP_TOOBIG);
+	if (!tc_fits(skb, f, room))
+		return SEND_TOO_BIG | room;
+	tun_plan(dest, hop->src.q[0] ? &hop->src : &dest->src_default, f, hash, &s->plan);
+	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6) || tc_encap(skb, s))
+		return tc_drop(CV_C_DROP_ERROR);
+	count_cause(hop->nh.flags & CV_NH_UNRESOLVED ? CV_C_RESOLVING : CV_C_SENT);
+	return tc_out(hop);
+}
+
+#endif

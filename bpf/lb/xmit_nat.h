@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Masquerading (NAT): a client's packet gets the real server's address and port
+ * for its destination, an answer the virtual ones for its source
+ * (ip_vs_nat_xmit(), handle_response()).
+ */
+#ifndef CULVERT_BPF_LB_XMIT_NAT_H
+#define CULVERT_BPF_LB_XMIT_NAT_H
+
+#include "conn.h"
+#include "csum.h"
+#include "xmit_dr.h"
+
+/* What one end of a packet becomes. */
+struct nat {
+	union cv_addr to;
+	__be16 to_port;
+	bool source;	/* the source is rewritten (an answer), else the destination */
+};
+
+/* The real server's end of the connection in `slot` for a client's packet, the virtual one for an answer. */
+static __always_inline bool nat_of(bool v6, __u32 slot, bool source, struct nat *n)
+{
+	n->source = source;
+	if (v6) {
+		struct cv_conn6 *e = bpf_map_lookup_elem(&conn6, &slot);
+
+		if (!e)
+			return false;
+		n->to = source ? e->vaddr : e->daddr;
+		n->to_port = source ? e->c.vport : e->c.dport;
+		return true;
+	}
+	struct cv_conn4 *e = bpf_map_lookup_elem(&conn4, &slot);
+
+	if (!e)
+		return false;
+	n->to.v4 = source ? e->vaddr : e->daddr;
+	n->to_port = source ? e->c.vport : e->c.dport;
+	return true;
+}
+
+static __always_inline const union cv_addr *nat_from(const struct flow *f, const struct nat *n)
+{
+	return n->source ? &f->saddr : &f->daddr;
+}
+
+static __always_inline __be16 nat_from_port(const struct flow *f, const struct nat *n)
+{
+	return n->source ? f->sport : f->dport;
+}
+
+/* Where the transport checksum stands in its header; 0: the protocol has none that covers the addresses. */
+static __always_inline __u32 l4_check_at(__u8 proto)
+{
+	return proto == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
+	       proto == IPPROTO_UDP ? offsetof(struct udphdr, check) : 0;
+}
+
+/*
+ * UDP over IPv4 without a checksum: the kernel gives such a packet one
+ * (udp_dnat_handler()), which takes all of its bytes. tc does.
+ */
+static __always_inline bool nat_needs_sum(const struct flow *f, void *data, void *end)
+{
+	struct udphdr *udp = data + ETH_HLEN + sizeof(struct iphdr);
+
+	return f->proto == IPPROTO_UDP && !f->v6 && ((void *)(udp + 1) > end || !udp->check);
+}
+
+/* The addresses and ports of a frame whose headers have their plain lengths: XDP's. */
+static __always_inline bool nat_write(bool v6, void *data, void *end, const struct flow *f, const struct nat *n)
+{
+	__u64 change = csum_of_addr(v6, nat_from(f, n), &n->to);
+	__u32 l4 = ETH_HLEN + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	__be16 *ports = data + l4;
+	__sum16 *check;
+
+	if (f->proto == IPPROTO_TCP) {
+		if ((void *)ports + sizeof(struct tcphdr) > end)
+			return false;
+		check = (void *)ports + offsetof(struct tcphdr, check);
+	} else {
+		if ((void *)ports + sizeof(struct udphdr) > end)
+			return false;
+		check = (void *)ports + offsetof(struct udphdr, check);
+	}
+	if (v6) {
+		struct ipv6hdr *ip = data + ETH_HLEN;
+
+		__builtin_memcpy(n->source ? &ip->saddr : &ip->daddr, &n->to, sizeof(n->to));
+	} else {
+		struct iphdr *ip = data + ETH_HLEN;
+
+		ip->check = csum_apply(ip->check, change);
+		if (n->source)
+			ip->saddr = n->to.v4;
+		else
+			ip->daddr = n->to.v4;
+	}
+	ports[n->source ? 0 : 1] = n->to_port;
+	*check = csum_apply(*check, change + csum_of_port(nat_from_port(f, n), n->to_port));
+	if (f->proto == IPPROTO_UDP && !*check)
+		*check = 0xffff;
+	return true;
+}
+
+#endif
