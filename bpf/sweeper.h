@@ -36,8 +36,14 @@ static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 	if (!c)
 		return;
 	ctl = READ_ONCE(c->ctl);
-	if (ctl & CV_CTL_LIVE && conn_expired(c, s->now) && conn_end(s->v6, c, slot, ctl))
+	if (!(ctl & CV_CTL_LIVE) || !cv_before(READ_ONCE(c->expires), s->now))
+		return;
+	if (READ_ONCE(c->n_control)) {	/* ip_vs_conn_expire(): "expire_later" */
+		c->timeout = 60 * CV_HZ;
+		WRITE_ONCE(c->expires, s->now + c->timeout);
+	} else if (conn_end(s->v6, c, slot, ctl)) {
 		count_cause(CV_C_CONN_EXPIRED);
+	}
 }
 
 static long sweep_set(__u32 step, void *arg)

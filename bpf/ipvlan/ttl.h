@@ -2,7 +2,8 @@
 /*
  * A slave is not a hop: what the host's stack takes off the TTL on the way to or
  * from a slave is put back where the packet leaves the stack (V6). The mark
- * travels in skb->tc_index, which nothing between the two hooks writes.
+ * travels in skb->tc_index, which nothing between the two hooks writes but tc
+ * itself, on the way out of the first: TC_ACT_OK sets it to tc_classid.
  */
 #ifndef CULVERT_BPF_IPVLAN_TTL_H
 #define CULVERT_BPF_IPVLAN_TTL_H
@@ -14,6 +15,12 @@
 
 /* Reinjected at the master by us, and not to be copied to the slaves again. */
 #define FROM_SLAVE 0xc173
+
+static __always_inline void mark(struct __sk_buff *skb, __u32 what)
+{
+	skb->tc_index = what;
+	skb->tc_classid = what;
+}
 
 static __always_inline void ttl_set(struct __sk_buff *skb, __u32 family, __u8 from, __u8 to)
 {
@@ -37,11 +44,11 @@ static __always_inline void ttl_set(struct __sk_buff *skb, __u32 family, __u8 fr
 static __always_inline void ttl_enter(struct __sk_buff *skb, const struct frame *f)
 {
 	if (likely(f->ttl > 1)) {
-		skb->tc_index = TTL_RESTORE;
+		mark(skb, TTL_RESTORE);
 		return;
 	}
 	ttl_set(skb, f->family, f->ttl, 2);
-	skb->tc_index = TTL_KEEP;
+	mark(skb, TTL_KEEP);
 }
 
 /* Leaves the host's stack. */

@@ -94,7 +94,7 @@ static __always_inline bool conn_probe(__u32 set, __u16 tag, const struct conn_k
 		if (!c)
 			return false;
 		ctl = READ_ONCE(c->ctl);
-		if (likely(ctl & CV_CTL_LIVE) && !!(ctl & CV_CTL_TEMPLATE) == template &&
+		if (likely(ctl & CV_CTL_LIVE) && (ctl & (CV_CTL_TEMPLATE | CV_CTL_STALE)) == (template ? CV_CTL_TEMPLATE : 0) &&
 		    likely(conn_matches(c, k, v6, reply))) {
 			found->c = c;
 			found->ctl = ctl;

@@ -6,31 +6,9 @@
 #ifndef CULVERT_BPF_LB_DECIDE_H
 #define CULVERT_BPF_LB_DECIDE_H
 
-#include "conn.h"
 #include "nexthop.h"
-#include "schedule.h"
-#include "service.h"
-#include "state.h"
-
-enum verdict {
-	V_SEND,		/* a client's, of the connection in conn */
-	V_REPLY,	/* a real server's answer, of the masq connection in conn */
-	V_PASS,		/* up the stack, untouched */
-	V_DROP,
-	V_UNREACH,	/* no destination: ICMP port unreachable from the virtual address */
-};
-
-struct decision {
-	__u32 cause;		/* of V_PASS and V_DROP */
-	struct conn_id conn;	/* of V_SEND: the connection that was found or made */
-	bool fresh;		/* this packet made the connection */
-};
-
-static __always_inline enum verdict decided(struct decision *d, enum verdict v, __u32 cause)
-{
-	d->cause = cause;
-	return v;
-}
+#include "open.h"
+#include "persist.h"
 
 /*
  * Does a packet that could open a connection open one, although its ports
@@ -48,51 +26,10 @@ static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl, c
 	       (mode & 2 && state == CV_TCP_FIN_WAIT && ctl & CV_CTL_NOOUTPUT);
 }
 
-static __always_inline __u32 first_ctl(const struct flow *f, __u32 method)
-{
-	__u32 ctl = CV_CTL_INACTIVE;
-
-	if (method != CV_MASQ)
-		ctl |= CV_CTL_NOOUTPUT;
-	return ctl_after(ctl, f->proto, FROM_CLIENT, f->tcp_flags);
-}
-
-/* A connection of f to a destination that was chosen for it. */
-static __always_inline enum verdict open_conn(struct flow *f, __u32 chosen, struct decision *out)
-{
-	struct cv_dest *dest = dest_at(chosen);
-	struct new_conn n = {};
-	int made;
-
-	if (!dest)
-		return decided(out, V_DROP, CV_C_DROP_ERROR);
-	n.key = f->key;
-	n.daddr = dest->addr;
-	if (!f->v6 && dest->flags & CV_DEST_IPV6)
-		__builtin_memset(&n.daddr, 0, sizeof(n.daddr));
-	n.dport = dest->port ? dest->port : f->dport;
-	n.method = dest->flags & CV_DEST_METHOD;
-	n.dest = chosen;
-	n.ctl = first_ctl(f, n.method);
-	n.timeout = timeout_of(f->proto, n.ctl & CV_CTL_STATE);
-	n.fwmark = f->mark;
-	dest_add_conn(dest, n.ctl);
-	made = conn_insert(&n, &out->conn);
-	if (made == CONN_MADE) {
-		out->fresh = true;
-		count_conn(chosen);
-		count_cause(CV_C_CONN_NEW);
-		return V_SEND;
-	}
-	dest_drop_conn(dest, n.ctl);
-	if (made == CONN_THERE)
-		return V_SEND;
-	return decided(out, V_DROP, made == CONN_LOCKED ? CV_C_DROP_LOCKED : CV_C_DROP_FULL);
-}
-
 /* A packet without a connection: finds its service, has it scheduled, opens one. */
 GLOBAL int admit(struct flow *f, struct decision *out)
 {
+	struct cv_service *svc;
 	__u32 service, chosen;
 
 	if (!f || !out)
@@ -106,10 +43,22 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	/* Active FTP's data connections come from real servers: ip_vs_schedule(). */
 	if (f->sport == bpf_htons(FTP_DATA))
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	svc = service_at(service);
+	if (!svc)
+		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	if (svc->flags & CV_SVC_ONEPACKET && f->proto == IPPROTO_UDP) {
+		if (out->xdp)
+			return V_TO_TC;
+		out->once = true;
+	}
+	if (svc->flags & CV_SVC_PERSISTENT)
+		return admit_persistent(service, f, out);
+	if (!svc->key.fwmark && svc->key.port != f->dport)
+		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
 	chosen = schedule(service, f);
 	if (chosen == CV_NONE)
 		return V_UNREACH;
-	return open_conn(f, chosen, out);
+	return open_conn(f, chosen, 0, svc->key.port, out);
 }
 
 /* The connection of f, alive; or none. */

@@ -38,14 +38,11 @@ GLOBAL __u32 service_find(const struct flow *f)
 	found = service_lookup(&key);
 	if (found != CV_NONE)
 		return found;
-	if (settings.num_persistent && f->proto == IPPROTO_TCP &&
+	if (settings.num_ftp && f->proto == IPPROTO_TCP &&
 	    (bpf_ntohs(f->dport) == FTP_DATA || bpf_ntohs(f->dport) >= PROT_SOCK)) {
-		struct cv_service *s;
-
 		key.port = bpf_htons(FTP_PORT);
 		found = service_lookup(&key);
-		s = found == CV_NONE ? NULL : service_at(found);
-		if (s && s->flags & CV_SVC_PERSISTENT)
+		if (found != CV_NONE)
 			return found;
 	}
 	if (!settings.num_anyport)

@@ -125,12 +125,21 @@ static __always_inline __u32 ctl_after(__u32 ctl, __u8 proto, enum direction dir
 	return TCP_ACTIVE >> state & 1 ? ctl : ctl | CV_CTL_INACTIVE;
 }
 
+/* A connection through the template has proved that its client is one: ip_vs_control_assure_ct(). */
+static __always_inline void template_assure(bool v6, __u32 slot)
+{
+	struct cv_conn_common *t = conn_at(v6, slot);
+
+	if (t && !(READ_ONCE(t->ctl) & CV_CTPL_ASSURED))
+		__sync_fetch_and_or(&t->ctl, CV_CTPL_ASSURED);
+}
+
 /*
  * Moves a live connection on by one packet: its state, its counts, its timer.
  * Most packets change nothing but the timer, and that once a tick.
  */
-static __always_inline void conn_step(struct conn_ref *r, struct cv_dest *d, __u8 proto, enum direction dir,
-				      __u8 flags)
+static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_dest *d, __u8 proto,
+				      enum direction dir, __u8 flags)
 {
 	__u32 ctl = r->ctl, expires, state, timeout;
 
@@ -154,6 +163,10 @@ static __always_inline void conn_step(struct conn_ref *r, struct cv_dest *d, __u
 			ctl = seen;
 		}
 		r->ctl = ctl;
+		if (unlikely(ctl & CV_CTL_CONTROLLED) && (ctl & CV_CTL_STATE) == CV_TCP_ESTABLISHED)
+			template_assure(v6, r->c->control);
+	} else if (unlikely(ctl & CV_CTL_CONTROLLED) && proto == IPPROTO_UDP && dir == FROM_SERVER) {
+		template_assure(v6, r->c->control);
 	}
 	state = ctl & CV_CTL_STATE;
 	timeout = timeout_of(proto, state);

@@ -45,7 +45,7 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	tc_hop(skb, dest, now, &s->hop);
 	if (!conn_same(conn))
 		return tc_drop(CV_C_DROP_LOCKED);
-	conn_step(conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
+	conn_step(f->v6, conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
 	c->in_pkts++;
 	count_in(index, f->len);
 	if (c->method == CV_MASQ)
@@ -85,7 +85,7 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 		return SEND_TTL;
 	if (hop->nh.ifindex && !tc_fits(skb, f, hop->nh.mtu))
 		return SEND_TOO_BIG | hop->nh.mtu;
-	conn_step(conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
+	conn_step(f->v6, conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
 	count_out(index, f->len);
 	if (!nat_of(f->v6, conn->slot, true, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
@@ -106,6 +106,8 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f)
 	case V_SEND:
 	case V_REPLY:
 		rc = conn.reply ? tc_reply(skb, f, &conn) : tc_send(skb, f, &conn);
+		if (d.once)
+			conn_end_slot(f->v6, conn.slot, conn.ctl);
 		if (rc < SEND_TTL)
 			return rc;
 		e = rc == SEND_TTL ? icmp_ttl_exceeded(f->v6) : icmp_too_big(f->v6, rc & 0xffff);
@@ -113,6 +115,7 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f)
 		break;
 	case V_PASS:
 		return tc_pass(d.cause);
+	case V_TO_TC:
 	case V_DROP:
 		return tc_drop(d.cause);
 	case V_UNREACH:

@@ -126,7 +126,7 @@ static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6,
 	at = nexthop_current(ctx, dest, now);
 	if (unlikely(!xdp_can_send(ctx, f, dest, c, at) || neigh_wants(dest, now, fresh) || !conn_same(conn)))
 		return xdp_to_tc();
-	conn_step(conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
+	conn_step(v6, conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
 	c->in_pkts++;
 	count_in(index, f->len);
 	if (unlikely(c->method == CV_TUNNEL))
@@ -158,7 +158,7 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 	if (unlikely(!nh || !dest || !(nh->flags & CV_NH_XDP) || f->ttl <= 1 || f->len > nh->mtu ||
 		     nat_needs_sum(f, data, end) || !conn_same(conn)))
 		return xdp_to_tc();
-	conn_step(conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
+	conn_step(f->v6, conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
 	count_out(index, f->len);
 	if (!nat_of(f->v6, conn->slot, true, &n))
 		return XDP_DROP;
@@ -168,7 +168,7 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool v6)
 {
 	struct cv_uplink *u = &uplinks[ctx->ingress_ifindex % CV_UPLINKS];
-	struct decision d = {};
+	struct decision d = { .xdp = true };
 	struct conn_ref conn = {};
 
 	switch (decide(f, v6, u->replies, &d, &conn)) {
@@ -185,6 +185,7 @@ static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool 
 	case V_DROP:
 		count_cause(d.cause);
 		return XDP_DROP;
+	case V_TO_TC:
 	case V_UNREACH:
 		break;
 	}

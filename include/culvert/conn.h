@@ -98,6 +98,8 @@ enum cv_template_state { CV_CTPL_NONE = 0, CV_CTPL_ASSURED };
 #define CV_CTL_NOOUTPUT 0x00000800U	/* no answer was seen: DR and tunnel */
 #define CV_CTL_TEMPLATE 0x00001000U	/* a persistent client, counted in persistconns */
 #define CV_CTL_CONTROLLED 0x00002000U	/* has a template: control is set */
+#define CV_CTL_STALE 0x00004000U	/* a template whose server left: it takes no more connections
+					 * (the kernel gives it the ports 65535 instead) */
 #define CV_CTL_GEN_SHIFT 16
 #define CV_CTL_GEN 0xffff0000U
 

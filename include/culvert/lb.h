@@ -239,6 +239,7 @@ struct cv_settings {
 	__u32 num_fwmark;
 	__u32 num_anyport;	/* services with port 0: a second look is worth it */
 	__u32 num_persistent;
+	__u32 num_ftp;		/* TCP services on port 21: their data connections are looked for */
 	__u32 num_masq;		/* destinations reached by masq, ever: replies are looked for */
 	__u32 timeout[CV_TIMEOUT_SLOTS];	/* ticks, by enum cv_timeout */
 	__u32 conn_reuse_mode;
