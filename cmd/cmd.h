@@ -23,6 +23,9 @@ extern const struct command commands[];
 int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_link(int argc, char **argv);
+int cmd_addr(int argc, char **argv);
+int cmd_track(int argc, char **argv);
 
 /* Prints "culvert NAME: ..." on standard error and returns CMD_FAILED. */
 __attribute__((format(printf, 2, 3))) int cmd_error(const char *name, const char *format, ...);

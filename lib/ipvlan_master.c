@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Masters: a device becomes one with its first slave and ceases to be with its last. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <bpf/bpf.h>
+
+#include "ipvlan_internal.h"
+#include "sysctl.h"
+#include "why.h"
+
+uint64_t ipv_mac_word(const uint8_t mac[6])
+{
+	uint64_t word = 0;
+
+	memcpy(&word, mac, 6);
+	return word;
+}
+
+/* Since 6.17 a single device can be made to forward IPv6. */
+static bool has_force_forwarding(void)
+{
+	int value;
+
+	return sysctl_dev_get(AF_INET6, "lo", "force_forwarding", &value) == 0;
+}
+
+static int attach(struct cv_ipv *v, uint32_t index, uint32_t ifindex)
+{
+	struct cv_ipv_port port = { .kind = CV_IPV_IS_MASTER, .index = index };
+	int err;
+
+	if (bpf_map_update_elem(v->maps[IPV_PORTS], &ifindex, &port, BPF_ANY) < 0)
+		return cv_plain(-errno);
+	err = ipv_attach(v, IPV_MASTER_IN, ifindex);
+	return err ? err : ipv_attach(v, IPV_MASTER_OUT, ifindex);
+}
+
+static void release(struct cv_ipv *v, uint32_t index, bool gone)
+{
+	struct cv_ipv_master *m = &v->masters[index];
+
+	ipv_store(m->state, CV_IPV_MAKING);
+	if (!gone)
+		ipv_master_forwarding(v, index, CV_IPV_L3);
+	ipv_detach(v, IPV_MASTER_IN, m->ifindex, gone);
+	ipv_detach(v, IPV_MASTER_OUT, m->ifindex, gone);
+	bpf_map_delete_elem(v->maps[IPV_PORTS], &m->ifindex);
+	memset((char *)m + sizeof(m->state), 0, sizeof(*m) - sizeof(m->state));
+	ipv_store(m->state, CV_IPV_FREE);
+}
+
+int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out)
+{
+	uint32_t index = CV_IPV_MASTERS;
+	struct cv_ipv_master *m;
+	int err;
+
+	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++) {
+		m = &v->masters[i];
+		if (m->state == CV_IPV_LIVE && m->ifindex == link->ifindex) {
+			*out = i;
+			return 0;
+		}
+		if (m->state == CV_IPV_FREE && index == CV_IPV_MASTERS)
+			index = i;
+	}
+	if (index == CV_IPV_MASTERS)
+		return cv_fail(-ENOSPC, "there are %u masters already", CV_IPV_MASTERS);
+	m = &v->masters[index];
+	ipv_store(m->state, CV_IPV_MAKING);
+	m->ifindex = link->ifindex;
+	m->mac = ipv_mac_word(link->mac);
+	m->mtu = link->mtu;
+	m->carrier = link->carrier;
+	m->policy = CV_IPV_L3 | CV_IPV_HOSTREACH;
+	m->forwarding = has_force_forwarding() ? 0 : CV_IPV_AROUND6;
+	err = attach(v, index, link->ifindex);
+	if (err) {
+		release(v, index, false);
+		return err;
+	}
+	ipv_store(m->state, CV_IPV_LIVE);
+	*out = index;
+	return 0;
+}
+
+void ipv_master_count(struct cv_ipv *v, uint32_t index)
+{
+	uint32_t slots = 0, probe = 0;
+
+	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
+		const struct cv_ipv_slave *s = &v->slaves[i];
+
+		if (s->state != CV_IPV_LIVE || s->master != index)
+			continue;
+		slots = i + 1;
+		if (!probe)
+			probe = s->ifindex;
+	}
+	ipv_store(v->masters[index].probe, probe);
+	ipv_store(v->masters[index].slots, slots);
+}
+
+void ipv_master_put(struct cv_ipv *v, uint32_t index, bool gone)
+{
+	if (v->masters[index].state == CV_IPV_FREE)
+		return;
+	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
+		const struct cv_ipv_slave *s = &v->slaves[i];
+
+		if (s->state != CV_IPV_FREE && s->master == index)
+			return;
+	}
+	release(v, index, gone);
+}
+
+/* ---- forwarding -------------------------------------------------------------------- */
+
+static const struct {
+	int family;
+	uint32_t bit;
+	const char *name;
+} forwards[] = {
+	{ AF_INET, CV_IPV_FORWARD4, "forwarding" },
+	{ AF_INET6, CV_IPV_FORWARD6, "force_forwarding" },
+};
+
+/* Is it on by somebody else's will? For IPv6 the whole namespace's switch serves as well. */
+static bool forwards_already(int family, const char *dev, const char *name)
+{
+	int value = 0;
+
+	if (sysctl_dev_get(family, dev, name, &value) == 0 && value)
+		return true;
+	return family == AF_INET6 && sysctl_dev_get(family, "all", "forwarding", &value) == 0 && value;
+}
+
+bool cv_ipv_needs_forwarding6(void)
+{
+	return !forwards_already(AF_INET6, "lo", "force_forwarding") && !has_force_forwarding();
+}
+
+int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode)
+{
+	struct cv_ipv_master *m = &v->masters[index];
+	struct rtnl_link link;
+	int err;
+
+	if (rtnl_link_by_index(&v->rtnl, RTNL_HERE, m->ifindex, &link))
+		return 0;
+	for (unsigned int i = 0; i < sizeof(forwards) / sizeof(forwards[0]); i++) {
+		bool ours = m->forwarding & forwards[i].bit;
+
+		if (mode != CV_IPV_L3S && ours) {
+			sysctl_dev_set(forwards[i].family, link.name, forwards[i].name, 0);
+			ipv_store(m->forwarding, m->forwarding & ~forwards[i].bit);
+		} else if (mode == CV_IPV_L3S && !ours &&
+			   !forwards_already(forwards[i].family, link.name, forwards[i].name)) {
+			/* The police stands before there is anything to police. */
+			ipv_store(m->forwarding, m->forwarding | forwards[i].bit);
+			err = sysctl_dev_set(forwards[i].family, link.name, forwards[i].name, 1);
+			if (err) {
+				ipv_store(m->forwarding, m->forwarding & ~forwards[i].bit);
+				/* Before 6.17 only all.forwarding serves; without IPv6, nothing is needed. */
+				if (err != -ENOENT || forwards[i].family == AF_INET)
+					return err;
+			}
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opens the data path of ipvlan, or loads it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+
+#include "bpffs.h"
+#include "cleanup.h"
+#include "instance.h"
+#include "ipvlan_internal.h"
+#include "ipvlan.skel.h"
+#include "lock.h"
+#include "why.h"
+
+#define DIR_NAME "ipvlan"
+#define NEW_NAME "ipvlan-new"
+
+static const struct {
+	const char *name;
+	uint32_t value_size;
+} map_table[IPV_MAPS] = {
+	[IPV_MASTERS] = { "masters", sizeof(struct cv_ipv_master) },
+	[IPV_SLAVES] = { "slaves", sizeof(struct cv_ipv_slave) },
+	[IPV_PORTS] = { "ports", sizeof(struct cv_ipv_port) },
+	[IPV_ADDRS] = { "addrs", sizeof(struct cv_ipv_addr) },
+	[IPV_ALLOWS] = { "allows", sizeof(uint32_t) },
+	[IPV_COUNTERS] = { "counters", sizeof(struct cv_ipv_counters) },
+};
+
+static const char *const prog_names[IPV_PROGS] = {
+	[IPV_MASTER_IN] = "master_in",
+	[IPV_MASTER_OUT] = "master_out",
+	[IPV_SLAVE_OUT] = "slave_out",
+	[IPV_SLAVE_IN] = "slave_in",
+};
+
+/* ---- loading ------------------------------------------------------------------- */
+
+static int pin_maps(int dir, const struct ipvlan_bpf *skel)
+{
+	_cleanup_fd_ int maps = -1;
+	int err = bpffs_subdir(dir, "maps", true, &maps);
+
+	for (int i = 0; i < IPV_MAPS && !err; i++) {
+		const struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_table[i].name);
+
+		err = map ? bpffs_pin(maps, map_table[i].name, bpf_map__fd(map)) : -ENOENT;
+	}
+	return err;
+}
+
+static int pin_progs(int dir, const struct ipvlan_bpf *skel)
+{
+	_cleanup_fd_ int progs = -1;
+	int err = bpffs_subdir(dir, "progs", true, &progs);
+
+	for (int i = 0; i < IPV_PROGS && !err; i++) {
+		const struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, prog_names[i]);
+
+		err = prog ? bpffs_pin(progs, prog_names[i], bpf_program__fd(prog)) : -ENOENT;
+	}
+	return err;
+}
+
+static void cleanup_skel(struct ipvlan_bpf **skel)
+{
+	ipvlan_bpf__destroy(*skel);
+}
+
+static int load_below(int dir)
+{
+	_cleanup_(cleanup_skel) struct ipvlan_bpf *skel = ipvlan_bpf__open();
+	int err;
+
+	if (!skel)
+		return cv_fail(-errno, "cannot open the data path of ipvlan: %s", strerror(errno));
+	err = ipvlan_bpf__load(skel);
+	if (err)
+		return cv_fail(err, "cannot load the data path of ipvlan: %s", strerror(-err));
+	err = pin_maps(dir, skel);
+	return err ? err : pin_progs(dir, skel);
+}
+
+/* Beside, and then by one rename: there is all of it or none. */
+static int load(int instance)
+{
+	_cleanup_fd_ int dir = -1;
+	int err;
+
+	err = bpffs_remove(instance, NEW_NAME);
+	if (err)
+		return cv_fail(err, "cannot remove what a killed command left: %s", strerror(-err));
+	err = bpffs_subdir(instance, NEW_NAME, true, &dir);
+	if (!err)
+		err = load_below(dir);
+	if (!err && renameat(instance, NEW_NAME, instance, DIR_NAME) < 0)
+		err = cv_fail(-errno, "cannot put the data path in place: %s", strerror(errno));
+	if (err)
+		bpffs_remove(instance, NEW_NAME);
+	return err;
+}
+
+/* ---- opening ------------------------------------------------------------------- */
+
+static int open_maps(struct cv_ipv *v)
+{
+	_cleanup_fd_ int maps = -1;
+	struct bpf_map_info info;
+	uint32_t len;
+	int err = bpffs_subdir(v->dir, "maps", false, &maps);
+
+	for (int i = 0; i < IPV_MAPS && !err; i++) {
+		v->maps[i] = bpffs_get(maps, map_table[i].name);
+		if (v->maps[i] < 0)
+			return v->maps[i];
+		len = sizeof(info);
+		memset(&info, 0, sizeof(info));
+		if (bpf_obj_get_info_by_fd(v->maps[i], &info, &len) < 0)
+			return cv_plain(-errno);
+		if (info.value_size != map_table[i].value_size)
+			err = cv_fail(-EPROTO, "these slaves were made by a culvert with another layout");
+	}
+	return err;
+}
+
+static void *map_shared(int fd, size_t length)
+{
+	void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int map_tables(struct cv_ipv *v)
+{
+	v->masters = map_shared(v->maps[IPV_MASTERS], sizeof(*v->masters) * CV_IPV_MASTERS);
+	if (v->masters)
+		v->slaves = map_shared(v->maps[IPV_SLAVES], sizeof(*v->slaves) * CV_IPV_SLAVES);
+	return v->slaves ? 0 : cv_fail(-errno, "cannot map the tables of ipvlan: %s", strerror(errno));
+}
+
+static int open_dir(struct cv_ipv *v, enum cv_ipv_open how)
+{
+	int err;
+
+	err = how == CV_IPV_CREATE ? instance_dir_locked(0, &v->instance) : instance_dir(false, &v->instance);
+	if (!err && how == CV_IPV_EDIT)
+		err = lock_take(v->instance, 0);
+	if (err)
+		return err;
+	v->locked = how != CV_IPV_READ;
+	err = bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
+	if (err == -ENOENT && how == CV_IPV_CREATE) {
+		err = load(v->instance);
+		if (!err)
+			err = bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
+	}
+	return err;
+}
+
+int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
+{
+	_cleanup_(cv_ipv_close) struct cv_ipv *v = calloc(1, sizeof(*v));
+	int err;
+
+	if (!v)
+		return cv_plain(-ENOMEM);
+	v->instance = v->dir = -1;
+	for (int i = 0; i < IPV_MAPS; i++)
+		v->maps[i] = -1;
+	err = open_dir(v, how);
+	if (!err)
+		err = open_maps(v);
+	if (!err)
+		err = map_tables(v);
+	if (!err)
+		err = rtnl_open(&v->rtnl, RTNL_HERE);
+	if (err)
+		return err;
+	if (v->locked)
+		ipv_reap(v);
+	*out = take_ptr(v);
+	return 0;
+}
+
+void cv_ipv_close(struct cv_ipv **pv)
+{
+	struct cv_ipv *v = *pv;
+
+	if (!v)
+		return;
+	*pv = NULL;
+	ipv_netns_close(v);
+	rtnl_close(&v->rtnl);
+	if (v->masters)
+		munmap(v->masters, sizeof(*v->masters) * CV_IPV_MASTERS);
+	if (v->slaves)
+		munmap(v->slaves, sizeof(*v->slaves) * CV_IPV_SLAVES);
+	for (int i = 0; i < IPV_MAPS; i++)
+		cleanup_fd(&v->maps[i]);
+	cleanup_fd(&v->dir);
+	cleanup_fd(&v->instance);
+	free(v);
+}
+
+int cv_ipv_lock(struct cv_ipv *v)
+{
+	int err = lock_take(v->instance, 0);
+
+	if (err)
+		return err;
+	v->locked = true;
+	ipv_reap(v);
+	return 0;
+}
+
+void cv_ipv_unlock(struct cv_ipv *v)
+{
+	v->locked = false;
+	lock_drop(v->instance);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How the files of rtnl ask. */
+#ifndef CULVERT_RTNL_INTERNAL_H
+#define CULVERT_RTNL_INTERNAL_H
+
+#include <libmnl/libmnl.h>
+
+#include "rtnl.h"
+
+struct rtnl_request {
+	struct nlmsghdr *nlh;
+	char room[1024] __attribute__((aligned(8)));
+};
+
+/* Called for each message of an answer; non-zero ends the walk. */
+typedef int (*rtnl_each_fn)(const struct nlmsghdr *nlh, void *arg);
+
+struct nlmsghdr *rtnl_start(struct rtnl_request *q, uint16_t type, uint16_t flags);
+
+/* Sends it and reads the whole answer. What `each` returned, 0, or a negative errno. */
+int rtnl_talk(struct rtnl *r, struct rtnl_request *q, rtnl_each_fn each, void *arg);
+
+#endif
