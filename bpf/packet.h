@@ -64,6 +64,7 @@ struct flow {
 
 enum parsed {
 	PARSED,			/* TCP or UDP, for decide() */
+	PARSE_ICMP,		/* ICMP or ICMPv6: for relay_icmp() */
 	PARSE_OTHER,		/* not IP, or a protocol that culvert does not balance */
 	PARSE_MALFORMED,
 	PARSE_FRAGMENT,
@@ -92,7 +93,7 @@ static __always_inline enum parsed parse_ports(void *l4, void *end, struct flow 
 		f->tcp_flags = 0;
 		return PARSED;
 	}
-	return PARSE_OTHER;
+	return f->proto == (f->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) ? PARSE_ICMP : PARSE_OTHER;
 }
 
 /* An IPv4 header at the Ethernet payload; with `thorough`, options too. */

@@ -10,7 +10,7 @@
 #include <linux/pkt_cls.h>
 
 #include "decide.h"
-#include "icmp.h"
+#include "icmp_relay.h"
 #include "tc_xmit.h"
 
 /* Sends an ICMP error about the packet back to its sender. */
@@ -156,11 +156,11 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 	parsed = parse_frame(data, end, &f, true);
 	if (parsed == PARSE_FRAGMENT)
 		return tc_pass(CV_C_FRAGMENT);
-	if (parsed == PARSE_MALFORMED || (parsed == PARSED && !length_fits(&f, skb->len)))
+	if (parsed == PARSE_MALFORMED || (parsed != PARSE_OTHER && !length_fits(&f, skb->len)))
 		return tc_pass(CV_C_PASS_MALFORMED);
-	if (parsed != PARSED)
+	if (parsed == PARSE_OTHER)
 		return tc_pass(CV_C_PASS_OTHER);
-	return tc_balance(skb, &f);
+	return parsed == PARSE_ICMP ? relay_icmp(skb, &f) : tc_balance(skb, &f);
 }
 
 #endif

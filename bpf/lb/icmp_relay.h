@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ICMP and ICMPv6 errors about packets of connections, in tc
+ * (ip_vs_in_icmp(), ip_vs_out_icmp(), ip_vs_nat_icmp()):
+ *
+ *   from the client's side, about a packet from the virtual address: to the
+ *   real server, the way the connection's own packets go;
+ *   from a masq real server's side, about a packet to it: to the client, from
+ *   the virtual address, about the packet as the client sent it;
+ *   about a tunnel packet of ours: to the client, about the packet inside.
+ */
+#ifndef CULVERT_BPF_LB_ICMP_RELAY_H
+#define CULVERT_BPF_LB_ICMP_RELAY_H
+
+#include "icmp.h"
+#include "open.h"
+#include "tc_xmit.h"
+
+#define ICMP_SOURCE_QUENCH 4
+#define ICMPV6_INFO_MASK 0x80
+
+/* The packet that an error is about: `at` is its offset in the frame, `l4` that of its ports. */
+struct about {
+	struct conn_key key;
+	__u32 at;
+	__u32 l4;
+	__u8 type;	/* of the error */
+	__u8 code;
+	struct nat nat;	/* what becomes of it, with masq */
+};
+
+/* Per CPU, as tc_scratch is and for the same reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct about);
+} relaying SEC(".maps");
+
+static __always_inline bool icmp_is_error(bool v6, __u8 type)
+{
+	if (v6)
+		return !(type & ICMPV6_INFO_MASK);
+	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH || type == ICMP_TIME_EXCEEDED;
+}
+
+/* Addresses and ports of the embedded packet, as it was sent. Fragments have no ports. */
+static __always_inline bool about_parse(struct __sk_buff *skb, bool v6, struct about *a)
+{
+	__be16 ports[2];
+
+	if (v6) {
+		struct ipv6hdr ip;
+
+		if (bpf_skb_load_bytes(skb, a->at, &ip, sizeof(ip)))
+			return false;
+		__builtin_memcpy(&a->key.caddr, &ip.saddr, 16);
+		__builtin_memcpy(&a->key.addr, &ip.daddr, 16);
+		a->key.proto = ip.nexthdr;
+		a->l4 = a->at + sizeof(ip);
+	} else {
+		struct iphdr ip;
+
+		if (bpf_skb_load_bytes(skb, a->at, &ip, sizeof(ip)) || ip.ihl < 5 ||
+		    ip.frag_off & bpf_htons(IP_OFFSET))
+			return false;
+		a->key.caddr.v4 = ip.saddr;
+		a->key.addr.v4 = ip.daddr;
+		a->key.proto = ip.protocol;
+		a->l4 = a->at + ip.ihl * 4;
+	}
+	if (a->key.proto != IPPROTO_TCP && a->key.proto != IPPROTO_UDP)
+		return false;
+	if (bpf_skb_load_bytes(skb, a->l4, ports, sizeof(ports)))
+		return false;
+	a->key.cport = ports[0];
+	a->key.port = ports[1];
+	a->key.v6 = v6;
+	return true;
+}
+
+/* About a packet from the virtual address to the client: the connection's key is the other way round. */
+static __always_inline void about_reverse(struct about *a)
+{
+	union cv_addr addr = a->key.caddr;
+	__be16 port = a->key.cport;
+
+	a->key.caddr = a->key.addr;
+	a->key.cport = a->key.port;
+	a->key.addr = addr;
+	a->key.port = port;
+}
+
+/*
+ * Rewrites one address of the error (`source` of the outer header or its
+ * destination) and the matching end of the embedded packet (its destination or
+ * its source). In IPv4 the embedded header's own checksum absorbs its change,
+ * so that the ICMP checksum sees only the port's; ICMPv6 covers both addresses.
+ */
+static __noinline int relay_nat(struct __sk_buff *skb, struct flow *f, struct about *a)
+{
+	struct nat *n;
+	__u32 outer, inner, port_at, check = 0, change;
+	__be16 from_port;
+
+	if (!f || !a)
+		return -1;
+	n = &a->nat;
+	outer = f->v6 ? (n->source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)) :
+			(n->source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
+	inner = f->v6 ? (n->source ? offsetof(struct ipv6hdr, daddr) : offsetof(struct ipv6hdr, saddr)) :
+			(n->source ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr));
+	port_at = a->l4 + (n->source ? 2 : 0);
+	from_port = a->key.port;
+	check = f->l4 + offsetof(struct icmp_head, checksum);
+	if (f->v6) {
+		change = csum_narrow(csum_of_addr(true, nat_from(f, n), &n->to) + csum_of_addr(true, &a->key.addr, &n->to));
+		if (bpf_l4_csum_replace(skb, check, 0, change, 0))
+			return -1;
+	} else if (bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), nat_from(f, n)->v4, n->to.v4, 4) ||
+		   bpf_l3_csum_replace(skb, a->at + offsetof(struct iphdr, check), a->key.addr.v4, n->to.v4, 4)) {
+		return -1;
+	}
+	if (bpf_l4_csum_replace(skb, check, from_port, n->to_port, 2))
+		return -1;
+	if (bpf_skb_store_bytes(skb, ETH_HLEN + outer, &n->to, f->v6 ? 16 : 4, 0) ||
+	    bpf_skb_store_bytes(skb, a->at + inner, &n->to, f->v6 ? 16 : 4, 0) ||
+	    bpf_skb_store_bytes(skb, port_at, &n->to_port, 2, 0))
+		return -1;
+	return bpf_skb_pull_data(skb, f->l4);
+}
+
+/* To the real server, as the connection's packets go. */
+static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, struct about *a, __u32 slot)
+{
+	struct tc_scratch *s = tc_scratch();
+	struct cv_conn_common *c;
+	struct cv_dest *dest;
+	__u32 index;
+
+	if (!f || !a || !s)
+		return tc_drop(CV_C_DROP_ERROR);
+	c = conn_at(f->v6, slot);
+	if (!c)
+		return tc_drop(CV_C_DROP_ERROR);
+	index = c->dest;
+	dest = dest_at(index);
+	if (!dest || !(dest->flags & CV_DEST_AVAILABLE))
+		return tc_drop(CV_C_DROP_NODEST);
+	tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
+	count_in(index, f->len);
+	if (c->method == CV_MASQ) {
+		if (!nat_of(f->v6, slot, false, &a->nat) || relay_nat(skb, f, a))
+			return tc_drop(CV_C_DROP_ERROR);
+	}
+	if (s->hop.nh.flags & CV_NH_LOCAL || c->method == CV_LOCALNODE)
+		return tc_pass(CV_C_PASS_LOCAL);
+	if (!s->hop.nh.ifindex)
+		return tc_drop(CV_C_DROP_NOROUTE);
+	if (c->method == CV_TUNNEL)
+		return tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
+	return tc_send_dr(skb, f, &s->hop);
+}
+
+/* To the client, from the virtual address. */
+static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, struct about *a, __u32 slot)
+{
+	struct tc_scratch *s = tc_scratch();
+	struct cv_conn_common *c;
+
+	if (!f || !a || !s)
+		return tc_drop(CV_C_DROP_ERROR);
+	c = conn_at(f->v6, slot);
+	if (!c || c->method != CV_MASQ)
+		return tc_pass(CV_C_PASS_OTHER);
+	nexthop_lookup(skb, &f->daddr, f->v6, &s->hop);
+	if (!s->hop.nh.ifindex)
+		return tc_drop(CV_C_DROP_NOROUTE);
+	count_out(c->dest, f->len);
+	if (!nat_of(f->v6, slot, true, &a->nat) || relay_nat(skb, f, a))
+		return tc_drop(CV_C_DROP_ERROR);
+	return tc_send_dr(skb, f, &s->hop);
+}
+
+/*
+ * About an IP in IP packet that the director sent: the client hears of it as if
+ * the virtual address had had the trouble. "Fragmentation needed" names what
+ * the tunnel leaves of the MTU of the route as the director knows it.
+ */
+static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct about *a)
+{
+	struct icmp_error e = {};
+	struct conn_id id = {};
+	struct cv_conn_common *c;
+	struct cv_dest *dest;
+	__u32 quoted;
+
+	if (!f || !a || f->v6)
+		return tc_pass(CV_C_PASS_OTHER);
+	a->at += sizeof(struct iphdr);
+	if (!about_parse(skb, false, a) || !conn_find_slot(&a->key, &id))
+		return tc_pass(CV_C_PASS_OTHER);
+	c = conn_at(false, id.slot);
+	dest = c ? dest_at(c->dest) : NULL;
+	if (!dest || c->method != CV_TUNNEL)
+		return tc_pass(CV_C_PASS_OTHER);
+	e.type = a->type;
+	e.code = a->code;
+	if (e.type == ICMP_DEST_UNREACH && e.code == ICMP_FRAG_NEEDED)
+		e.mtu = dest->nh[dest->nh_cur & 1].mtu - sizeof(struct iphdr);
+	f->saddr = a->key.caddr;
+	f->daddr = a->key.addr;
+	f->tos = 0;
+	quoted = f->len - (a->at - ETH_HLEN);
+	if (f->len <= a->at - ETH_HLEN || quoted > ICMP_WHOLE)
+		return tc_drop(CV_C_DROP_ERROR);
+	if (bpf_skb_adjust_room(skb, -(__s32)(a->at - ETH_HLEN - sizeof(struct icmp4_head)), BPF_ADJ_ROOM_MAC, 0) ||
+	    icmp4_write(skb, f, &e, quoted))
+		return tc_drop(CV_C_DROP_ERROR);
+	struct tc_scratch *s = tc_scratch();
+
+	if (!s)
+		return tc_drop(CV_C_DROP_ERROR);
+	nexthop_lookup(skb, &f->saddr, false, &s->hop);
+	if (!s->hop.nh.ifindex)
+		return tc_drop(CV_C_DROP_NOROUTE);
+	count_cause(CV_C_ANSWERED);
+	return tc_out(&s->hop);
+}
+
+/* An ICMP packet: TC_NEXT unless it is an error about a connection. */
+static __noinline int relay_icmp(struct __sk_buff *skb, struct flow *f)
+{
+	struct conn_id id = {};
+	struct icmp_head h;
+	struct about *a;
+	__u32 zero = 0;
+
+	a = bpf_map_lookup_elem(&relaying, &zero);
+	if (!a || !f || bpf_skb_load_bytes(skb, f->l4, &h, sizeof(h)) || !icmp_is_error(f->v6, h.type))
+		return tc_pass(CV_C_PASS_OTHER);
+	__builtin_memset(a, 0, sizeof(*a));
+	a->at = f->l4 + sizeof(h);
+	a->type = h.type;
+	a->code = h.code;
+	if (!about_parse(skb, f->v6, a))
+		return a->key.proto == IPPROTO_IPIP && !f->v6 ? relay_tunnel(skb, f, a) : tc_pass(CV_C_PASS_OTHER);
+	if (settings.num_masq) {
+		a->key.reply = true;
+		if (conn_find_slot(&a->key, &id))
+			return relay_to_client(skb, f, a, id.slot);
+		a->key.reply = false;
+	}
+	about_reverse(a);
+	if (conn_find_slot(&a->key, &id))
+		return relay_to_server(skb, f, a, id.slot);
+	return tc_pass(CV_C_PASS_NOSERVICE);
+}
+
+#endif
