@@ -2,6 +2,9 @@
 /* The one line about the last failure of this thread. */
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
 
 #include "culvert.h"
 #include "why.h"
@@ -27,4 +30,26 @@ int cv_plain(int err)
 {
 	why[0] = '\0';
 	return err;
+}
+
+static _Thread_local char said[256];
+
+static int listen(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	if (level == LIBBPF_WARN && !said[0]) {
+		vsnprintf(said, sizeof(said), format, ap);
+		said[strcspn(said, "\n")] = '\0';
+	}
+	return 0;
+}
+
+void why_listen(void)
+{
+	said[0] = '\0';
+	libbpf_set_print(listen);
+}
+
+const char *why_libbpf(void)
+{
+	return said;
 }

@@ -10,4 +10,11 @@ __attribute__((format(printf, 2, 3))) int cv_fail(int err, const char *format, .
 /* strerror() says it all. */
 int cv_plain(int err);
 
+/*
+ * libbpf writes its warnings to standard error unless somebody listens. From
+ * here on we do, and why_libbpf() is the first since, or "".
+ */
+void why_listen(void);
+const char *why_libbpf(void);
+
 #endif

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The connection tables, read while the data path changes them (C3). */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "culvert.h"
+#include "instance.h"
+#include "journal.h"
+
+#define MAPS4 (MAP_BIT(MAP_CONN4_TAGS) | MAP_BIT(MAP_CONN4))
+#define MAPS6 (MAP_BIT(MAP_CONN6_TAGS) | MAP_BIT(MAP_CONN6))
+
+static uint32_t ctl_of(const struct cv_conn_common *c)
+{
+	return __atomic_load_n(&c->ctl, __ATOMIC_ACQUIRE);
+}
+
+static bool is_live(uint32_t ctl)
+{
+	return (ctl & (CV_CTL_LIVE | CV_CTL_BUSY)) == CV_CTL_LIVE;
+}
+
+/* Copies an entry that is one and the same connection before and after the copy. */
+static bool copy_entry(const void *entry, const struct cv_conn_common *c, void *out, size_t size,
+		       uint32_t *ctl)
+{
+	*ctl = ctl_of(c);
+	if (!is_live(*ctl))
+		return false;
+	memcpy(out, entry, size);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return is_live(ctl_of(c)) && !((ctl_of(c) ^ *ctl) & CV_CTL_GEN);
+}
+
+static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t ctl, uint32_t now,
+			struct cv_conn_info *out)
+{
+	out->proto = c->proto;
+	out->state = ctl & CV_CTL_STATE;
+	out->template = ctl & CV_CTL_TEMPLATE;
+	out->cport = c->cport;
+	out->vport = c->vport;
+	out->dport = c->dport;
+	out->fwmark = c->fwmark;
+	out->seconds_left = (c->expires - now) / CV_HZ;
+	out->in_pkts = c->in_pkts;
+	out->method = c->method;
+	out->dest_family = out->family;
+	if (c->dest < cv->journal->geo.max_dests)
+		out->dest_family = cv->dests[c->dest].flags & CV_DEST_IPV6 ? AF_INET6 : AF_INET;
+}
+
+/* False: there is no live connection in this slot. */
+static bool read4(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_info *out)
+{
+	struct cv_conn4 e;
+	uint32_t ctl;
+
+	if (!copy_entry(&cv->conn4[slot], &cv->conn4[slot].c, &e, sizeof(e), &ctl) ||
+	    cv_before(e.c.expires, now))
+		return false;
+	*out = (struct cv_conn_info){ .family = AF_INET };
+	out->caddr.v4 = e.caddr;
+	out->vaddr.v4 = e.vaddr;
+	show_common(cv, &e.c, ctl, now, out);
+	if (out->dest_family == AF_INET6)
+		out->daddr = cv->dests[e.c.dest].addr;
+	else
+		out->daddr.v4 = e.daddr;
+	return true;
+}
+
+static bool read6(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_info *out)
+{
+	struct cv_conn6 e;
+	uint32_t ctl;
+
+	if (!copy_entry(&cv->conn6[slot], &cv->conn6[slot].c, &e, sizeof(e), &ctl) ||
+	    cv_before(e.c.expires, now))
+		return false;
+	*out = (struct cv_conn_info){ .family = AF_INET6 };
+	out->caddr = e.caddr;
+	out->vaddr = e.vaddr;
+	show_common(cv, &e.c, ctl, now, out);
+	out->daddr = e.daddr;
+	return true;
+}
+
+/* The tags say where it is worth looking: 16 bytes instead of a set's entries. */
+static int each_of(struct cv *cv, uint8_t family,
+		   int (*each)(const struct cv_conn_info *c, void *arg), void *arg)
+{
+	bool v6 = family == AF_INET6;
+	const struct cv_tags *tags = v6 ? cv->conn6_tags : cv->conn4_tags;
+	uint32_t sets = v6 ? cv->journal->geo.sets6 : cv->journal->geo.sets4;
+	uint32_t now = cv_now(cv);
+
+	for (uint32_t set = 0; set < sets; set++) {
+		for (uint32_t way = 0; way < CV_WAYS; way++) {
+			struct cv_conn_info info;
+			uint32_t slot = set * CV_WAYS + way;
+			int rc;
+
+			if (!__atomic_load_n(&tags[set].tag[way], __ATOMIC_RELAXED))
+				continue;
+			if (!(v6 ? read6 : read4)(cv, slot, now, &info))
+				continue;
+			rc = each(&info, arg);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+int cv_each_conn(struct cv *cv, int (*each)(const struct cv_conn_info *c, void *arg), void *arg)
+{
+	int rc = maps_need(cv, MAP_BIT(MAP_DESTS) | MAPS4 | MAPS6);
+
+	if (!rc)
+		rc = each_of(cv, AF_INET, each, arg);
+	if (!rc)
+		rc = each_of(cv, AF_INET6, each, arg);
+	return rc;
+}
+
+static int count_one(const struct cv_conn_info *c, void *arg)
+{
+	(*(uint64_t *)arg)++;
+	return 0;
+}
+
+uint64_t cv_count_conns(struct cv *cv, uint8_t family)
+{
+	uint64_t n = 0;
+
+	if (maps_need(cv, MAP_BIT(MAP_DESTS) | (family == AF_INET6 ? MAPS6 : MAPS4)) == 0)
+		each_of(cv, family, count_one, &n);
+	return n;
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Destinations (real servers), as ip_vs_add_dest() and its neighbours in ip_vs_ctl.c treat them. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "devices.h"
+#include "edit.h"
+#include "figures.h"
+#include "journal.h"
+#include "local.h"
+#include "scheduler.h"
+#include "slots.h"
+#include "why.h"
+
+/* In the order in which the kernel looks: ip_vs_genl_set_cmd(), then ip_vs_add_dest(). */
+static int check_spec(const struct cv_service *svc, const struct cv_dest_spec *s)
+{
+	if (s->family != AF_INET && s->family != AF_INET6)
+		return cv_fail(-EAFNOSUPPORT, "a destination is of IPv4 or IPv6");
+	if (s->family != svc->key.family && s->method != CV_TUNNEL)
+		return cv_fail(-EINVAL, "only tunnels lead to the other address family");
+	if (s->method != CV_MASQ && s->method != CV_TUNNEL && s->method != CV_DROUTE &&
+	    s->method != CV_LOCALNODE)
+		return cv_fail(-EINVAL, "unknown forwarding method %u", s->method);
+	if (s->family == AF_INET && (s->addr.w[1] || s->addr.q[1]))
+		return cv_fail(-EINVAL, "an IPv4 address is one word");
+	if (s->weight < 0)
+		return cv_fail(-ERANGE, "a weight is not negative");
+	if (s->l_threshold > s->u_threshold)
+		return cv_fail(-ERANGE, "the lower threshold is above the upper one");
+	if (s->method != CV_TUNNEL)
+		return 0;
+	if (s->tun_type > CV_TUN_GRE || (s->tun_flags & ~(CV_TUN_CSUM | CV_TUN_REMCSUM)))
+		return cv_fail(-EINVAL, "unknown type or flags of a tunnel");
+	if (s->tun_type == CV_TUN_GUE && !s->tun_port)
+		return cv_fail(-EINVAL, "a GUE tunnel has a port");
+	return 0;
+}
+
+static void make_key(const struct cv_service *svc, const struct cv_dest_spec *s,
+		     struct cv_dest_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->owner = svc->key;
+	key->addr = s->addr;
+	key->port = s->port;
+	key->family = s->family;
+}
+
+/* The service, and the slot of the destination if it has or had one (-ENOENT: it has none). */
+static int find(struct cv *cv, const struct cv_service_key *key, const struct cv_dest_spec *spec,
+		uint32_t *service, uint32_t *slot)
+{
+	struct cv_dest_key dest;
+	int err = service_find(cv, key, service);
+
+	if (err)
+		return err;
+	make_key(&cv->svcs[*service], spec, &dest);
+	return slots_find_dest(cv, &dest, slot);
+}
+
+/* As find(), but in the service, not in the trash. */
+static int find_listed(struct cv *cv, const struct cv_service_key *key,
+		       const struct cv_dest_spec *spec, uint32_t *service, uint32_t *slot)
+{
+	int err = find(cv, key, spec, service, slot);
+
+	if (!err && cv->dests[*slot].service != *service)
+		return cv_plain(-ENOENT);
+	return err;
+}
+
+/* What this host has to do with a real server's address. */
+struct host_view {
+	int type; /* enum local_type */
+	union cv_addr source; /* for tunnels */
+};
+
+static int ask_host(struct cv *cv, const struct cv_dest_spec *s, struct host_view *out)
+{
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	out->type = local_type(cv, s->family, &s->addr);
+	if (out->type < 0)
+		return out->type;
+	err = s->method == CV_TUNNEL ? local_source(s->family, &s->addr, &out->source) : 0;
+	return err ? err : devices_refresh(cv);
+}
+
+static uint32_t flags_of(const struct cv_dest_spec *spec, const struct host_view *host)
+{
+	return CV_DEST_USED | CV_DEST_AVAILABLE | spec->method |
+	       (host->type == ADDR_LOCAL ? CV_DEST_LOCAL : 0) |
+	       (spec->family == AF_INET6 ? CV_DEST_IPV6 : 0);
+}
+
+/* __ip_vs_update_dest(): what -a and -e set. The flags, which let packets through, come last. */
+static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *s,
+		   const struct host_view *host)
+{
+	struct cv_settings *settings = t->cv->settings;
+
+	txn_set(t, &d->weight, s->weight);
+	txn_set(t, &d->tun_type, s->tun_type);
+	txn_set(t, &d->tun_flags, s->tun_flags);
+	txn_set(t, &d->tun_port, s->tun_port);
+	txn_set(t, &d->src_default.q[0], host->source.q[0]);
+	txn_set(t, &d->src_default.q[1], host->source.q[1]);
+	if (s->u_threshold == 0 || s->u_threshold > d->u_threshold)
+		txn_and(t, &d->state, ~CV_DEST_OVERLOAD);
+	txn_set(t, &d->u_threshold, s->u_threshold);
+	txn_set(t, &d->l_threshold, s->l_threshold);
+	if (s->method == CV_MASQ && (d->flags & (CV_DEST_USED | CV_DEST_METHOD)) != (CV_DEST_USED | CV_MASQ))
+		txn_set(t, &settings->num_masq, settings->num_masq + 1);
+	txn_set(t, &d->flags, flags_of(s, host));
+}
+
+/* At the head, so that the last added is the first (list_add_rcu() in ip_vs_ctl.c). */
+static void link_in(struct txn *t, uint32_t service, uint32_t slot, int32_t weight)
+{
+	const struct sched_change c = {
+		.service = service, .dest = slot, .what = SCHED_ADD, .weight = weight
+	};
+	struct cv_service *svc = &t->cv->svcs[service];
+	struct cv_dest *d = &t->cv->dests[slot];
+
+	sched_changed(t, &c);
+	txn_fold(t, service, slot, -1);
+	txn_set(t, &d->service, service);
+	txn_set(t, &d->next, svc->head);
+	txn_set(t, &svc->head, slot);
+	txn_set(t, &svc->num_dests, svc->num_dests + 1);
+	txn_set(t, &svc->generation, svc->generation + 1);
+}
+
+/* From the trash: with its connections; with its figures only if it is the very same service. */
+static void revive(struct txn *t, uint32_t service, uint32_t slot)
+{
+	const struct cv_dest *d = &t->cv->dests[slot];
+	struct cv_estimate *e = &t->cv->dest_est[slot];
+	uint64_t total[CV_RATES];
+
+	if (d->last_service == service && d->last_serial == t->cv->svcs[service].serial)
+		return;
+	figures_dest_total(t->cv, slot, total);
+	for (int i = 0; i < CV_RATES; i++)
+		txn_set(t, &e->base[i], total[i]);
+}
+
+/*
+ * In a slot that nobody has: written in place, and it comes to be with the
+ * record's flags. Finding a slot may take records of its own: this one must
+ * still be empty.
+ */
+static int make(struct txn *t, uint32_t service, const struct cv_dest_spec *spec, uint32_t *out)
+{
+	struct cv_dest_key key;
+	struct cv_dest *d;
+	int err = slots_take_dest(t->cv, out);
+
+	if (err)
+		return err;
+	d = &t->cv->dests[*out];
+	d->owner = t->cv->svcs[service].key;
+	d->addr = spec->addr;
+	d->port = spec->port;
+	make_key(&t->cv->svcs[service], spec, &key);
+	txn_hash_add(t, MAP_DEST_SLOTS, &key, *out);
+	return 0;
+}
+
+int cv_dest_add(struct cv *cv, const struct cv_service_key *key, const struct cv_dest_spec *spec)
+{
+	uint32_t service, slot;
+	struct host_view host;
+	struct txn t;
+	int err = find(cv, key, spec, &service, &slot);
+	bool known = !err;
+
+	if (err && err != -ENOENT)
+		return err;
+	err = check_spec(&cv->svcs[service], spec);
+	if (err)
+		return err;
+	if (known && cv->dests[slot].service == service)
+		return cv_plain(-EEXIST);
+	err = ask_host(cv, spec, &host);
+	if (err)
+		return err;
+	/* The kernel does not ask about one that it finds in the trash. */
+	if (host.type == ADDR_UNFIT && !known)
+		return cv_fail(-EINVAL, "a real server has a unicast address");
+
+	txn_begin(&t, cv);
+	if (known)
+		revive(&t, service, slot);
+	else
+		err = make(&t, service, spec, &slot);
+	if (err)
+		return err;
+	link_in(&t, service, slot, spec->weight);
+	update(&t, &cv->dests[slot], spec, &host);
+	return txn_commit(&t);
+}
+
+int cv_dest_edit(struct cv *cv, const struct cv_service_key *key, const struct cv_dest_spec *spec)
+{
+	struct sched_change c = { .what = SCHED_EDIT, .weight = spec->weight };
+	struct cv_service *svc;
+	uint32_t service, slot;
+	struct host_view host;
+	struct txn t;
+	int err = service_find(cv, key, &service);
+
+	if (!err)
+		err = check_spec(&cv->svcs[service], spec);
+	if (!err)
+		err = find_listed(cv, key, spec, &service, &slot);
+	if (!err)
+		err = ask_host(cv, spec, &host);
+	if (err)
+		return err;
+
+	svc = &cv->svcs[service];
+	c.service = service;
+	c.dest = slot;
+	txn_begin(&t, cv);
+	sched_changed(&t, &c);
+	update(&t, &cv->dests[slot], spec, &host);
+	txn_set(&t, &svc->generation, svc->generation + 1);
+	return txn_commit(&t);
+}
+
+/* Out of the list and into the trash; `before` stands before it, or is CV_NONE. */
+static void unlink_dest(struct txn *t, uint32_t service, uint32_t slot, uint32_t before)
+{
+	struct cv *cv = t->cv;
+	struct cv_service *svc = &cv->svcs[service];
+	struct cv_dest *d = &cv->dests[slot];
+
+	txn_set(t, &d->flags, d->flags & ~CV_DEST_AVAILABLE);
+	txn_fold(t, service, slot, 1);
+	txn_set(t, before == CV_NONE ? &svc->head : &cv->dests[before].next, d->next);
+	txn_set(t, &svc->num_dests, svc->num_dests - 1);
+	txn_set(t, &d->service, CV_NONE);
+	txn_set(t, &d->last_service, service);
+	txn_set(t, &d->last_serial, svc->serial);
+	txn_set(t, &d->trashed, cv_now(cv));
+	txn_set(t, &svc->generation, svc->generation + 1);
+}
+
+int cv_dest_del(struct cv *cv, const struct cv_service_key *key, const struct cv_dest_spec *spec)
+{
+	struct sched_change c = { .what = SCHED_DEL, .before = CV_NONE };
+	uint32_t at, service, slot;
+	struct txn t;
+	int err = find_listed(cv, key, spec, &service, &slot);
+
+	if (err)
+		return err;
+	for (at = cv->svcs[service].head; at != slot && at != CV_NONE; at = cv->dests[at].next)
+		c.before = at;
+	if (at == CV_NONE)
+		return cv_fail(-EPROTO, "slot %u is not in its service's list", slot);
+	c.service = service;
+	c.dest = slot;
+	txn_begin(&t, cv);
+	unlink_dest(&t, service, slot, c.before);
+	sched_changed(&t, &c);
+	return txn_commit(&t);
+}
+
+int dest_drain(struct cv *cv, uint32_t service)
+{
+	const struct cv_service *svc = &cv->svcs[service];
+	int err = 0;
+
+	while (svc->head != CV_NONE && !err) {
+		struct txn t;
+
+		txn_begin(&t, cv);
+		unlink_dest(&t, service, svc->head, CV_NONE);
+		err = txn_commit(&t);
+	}
+	return err;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Counters and rates, as ip_vs_copy_stats() and ip_vs_read_estimator() show them. */
+#include <string.h>
+
+#include "figures.h"
+#include "journal.h"
+
+/* cv_estimate.rate is scaled: connections and packets by 2^10, bytes by 2^5; both round half down. */
+static uint64_t show_rate(enum cv_rate what, uint64_t scaled)
+{
+	return what < CV_INBYTES ? (scaled + 0x1ff) >> 10 : (scaled + 0xf) >> 5;
+}
+
+static uint64_t once(const __u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+void figures_dest_total(const struct cv *cv, uint32_t dest, uint64_t out[CV_RATES])
+{
+	uint32_t ncpus = cv->journal->geo.ncpus;
+	const struct cv_counters *c = cv->counters + (size_t)dest * ncpus;
+
+	memset(out, 0, CV_RATES * sizeof(*out));
+	for (uint32_t cpu = 0; cpu < ncpus; cpu++, c++) {
+		out[CV_CONNS] += once(&c->conns);
+		out[CV_INPKTS] += once(&c->inpkts);
+		out[CV_OUTPKTS] += once(&c->outpkts);
+		out[CV_INBYTES] += once(&c->inbytes);
+		out[CV_OUTBYTES] += once(&c->outbytes);
+	}
+}
+
+static void show(const struct cv_estimate *e, const uint64_t total[CV_RATES],
+		 struct cv_figures *out)
+{
+	for (int i = 0; i < CV_RATES; i++) {
+		out->total[i] = total[i] - once(&e->base[i]);
+		out->rate[i] = show_rate(i, once(&e->rate[i]));
+	}
+}
+
+void figures_dest(const struct cv *cv, uint32_t dest, struct cv_figures *out)
+{
+	uint64_t total[CV_RATES];
+
+	figures_dest_total(cv, dest, total);
+	show(&cv->dest_est[dest], total, out);
+}
+
+static void service_total(const struct cv *cv, uint32_t service, const uint32_t *dests, uint32_t n,
+			  uint64_t out[CV_RATES])
+{
+	for (int i = 0; i < CV_RATES; i++)
+		out[i] = once(&cv->svc_est[service].gone[i]);
+	for (uint32_t d = 0; d < n; d++) {
+		uint64_t total[CV_RATES];
+
+		figures_dest_total(cv, dests[d], total);
+		for (int i = 0; i < CV_RATES; i++)
+			out[i] += total[i];
+	}
+}
+
+void figures_service(const struct cv *cv, uint32_t service, const uint32_t *dests, uint32_t n,
+		     struct cv_figures *out)
+{
+	uint64_t total[CV_RATES];
+
+	service_total(cv, service, dests, n, total);
+	show(&cv->svc_est[service], total, out);
+}
+
+/* The rates start anew; the sweeper, whose they are, goes on from there. */
+static void zero(struct cv_estimate *e, const uint64_t total[CV_RATES])
+{
+	for (int i = 0; i < CV_RATES; i++) {
+		__atomic_store_n(&e->base[i], total[i], __ATOMIC_RELAXED);
+		__atomic_store_n(&e->rate[i], 0, __ATOMIC_RELAXED);
+	}
+}
+
+void figures_zero_dest(struct cv *cv, uint32_t dest)
+{
+	uint64_t total[CV_RATES];
+
+	figures_dest_total(cv, dest, total);
+	zero(&cv->dest_est[dest], total);
+}
+
+void figures_zero_service(struct cv *cv, uint32_t service, const uint32_t *dests, uint32_t n)
+{
+	uint64_t total[CV_RATES];
+
+	service_total(cv, service, dests, n, total);
+	zero(&cv->svc_est[service], total);
+}
+
+void figures_clear_dest(struct cv *cv, uint32_t dest)
+{
+	uint32_t ncpus = cv->journal->geo.ncpus;
+
+	memset(cv->counters + (size_t)dest * ncpus, 0, ncpus * sizeof(*cv->counters));
+	memset(&cv->dest_est[dest], 0, sizeof(*cv->dest_est));
+}
+
+void figures_clear_service(struct cv *cv, uint32_t service)
+{
+	memset(&cv->svc_est[service], 0, sizeof(*cv->svc_est));
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "attach.h"
+#include "bpffs.h"
+#include "cleanup.h"
+#include "edit.h"
+#include "probe.h"
+#include "instance.h"
+#include "journal.h"
+#include "lifeline.h"
+#include "load.h"
+#include "local.h"
+#include "lock.h"
+#include "why.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* ---- the directory -------------------------------------------------------- */
+
+int instance_cookie(uint64_t *out)
+{
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(*out);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, out, &size) < 0)
+		return cv_fail(-errno, "cannot tell which network namespace this is: %s",
+			       strerror(errno));
+	return 0;
+}
+
+static int open_own(int root, bool create, int *out)
+{
+	uint64_t cookie;
+	char name[32];
+	int err = instance_cookie(&cookie);
+
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)cookie);
+	return bpffs_subdir(root, name, create, out);
+}
+
+int instance_dir(bool create, int *out)
+{
+	_cleanup_fd_ int root = -1;
+	int err = create ? probe_privileges() : 0;
+
+	if (!err)
+		err = bpffs_open(create, &root);
+	return err ? err : open_own(root, create, out);
+}
+
+/* A directory may be removed between its opening and its locking: then there is a new one to make. */
+int instance_dir_locked(unsigned int seconds, int *out)
+{
+	_cleanup_fd_ int dir = -1;
+	int err;
+
+	do {
+		cleanup_fd(&dir);
+		err = instance_dir(true, &dir);
+		if (!err)
+			err = lock_take(dir, seconds);
+	} while (err == -ENOENT);
+	if (!err)
+		err = lifeline_tie(dir);
+	if (err)
+		return err;
+	*out = take_fd(dir);
+	return 0;
+}
+
+static bool has_data_path(int dir)
+{
+	struct stat st;
+
+	return fstatat(dir, "maps", &st, 0) == 0;
+}
+
+/* ---- opening -------------------------------------------------------------- */
+
+static struct cv *new_handle(void)
+{
+	struct cv *cv = calloc(1, sizeof(*cv));
+
+	if (!cv)
+		return NULL;
+	cv->dir = -1;
+	for (int i = 0; i < MAP_COUNT; i++)
+		cv->fds[i] = -1;
+	return cv;
+}
+
+static int check_layout(const struct cv *cv)
+{
+	const struct journal *j = cv->journal;
+
+	if (j->magic == JOURNAL_MAGIC && j->layout == CV_LAYOUT_VERSION)
+		return 0;
+	return cv_fail(-EPROTO,
+		       "this namespace's instance was made by another culvert (%.*s, layout %u)",
+		       (int)sizeof(j->version), j->version, j->layout);
+}
+
+/* If a killed command left something half done and nobody is at it, finishes that. */
+static void settle(struct cv *cv)
+{
+	if (cv->journal->state == JOURNAL_EMPTY && !cv->journal->todo)
+		return;
+	if (lock_try(cv->dir) < 0)
+		return;
+	cv->locked = true;
+	if (journal_recover(cv) == 0)
+		edit_resume(cv);
+	cv_unlock(cv);
+}
+
+/* `dir` becomes the handle's in any case. */
+static int open_handle(int dir, struct cv **out)
+{
+	_cleanup_(cv_close) struct cv *cv = new_handle();
+	int err;
+
+	if (!cv) {
+		close(dir);
+		return cv_plain(-ENOMEM);
+	}
+	cv->dir = dir;
+	why_listen();
+	err = maps_need(cv, MAP_BIT(MAP_JOURNAL));
+	if (!err)
+		err = check_layout(cv);
+	if (!err)
+		err = maps_need(cv, MAPS_BASIC);
+	if (err)
+		return err;
+	*out = take_ptr(cv);
+	return 0;
+}
+
+int cv_open(struct cv **out)
+{
+	_cleanup_fd_ int dir = -1;
+	struct cv *cv;
+	int err = instance_dir(false, &dir);
+
+	if (!err && !has_data_path(dir))
+		err = -ENOENT;
+	if (err == -ENOENT)
+		return cv_fail(err, "no culvert in this network namespace");
+	if (!err)
+		err = open_handle(take_fd(dir), &cv);
+	if (err)
+		return err;
+	settle(cv);
+	*out = cv;
+	return 0;
+}
+
+int cv_open_or_create(struct cv **out, const struct cv_sizes *sizes)
+{
+	static const struct cv_sizes defaults;
+	_cleanup_fd_ int dir = -1;
+	int err = cv_open(out);
+
+	if (err != -ENOENT)
+		return err;
+	instance_collect();
+	err = instance_dir_locked(0, &dir);
+	if (!err && !has_data_path(dir))
+		err = load_data_path(dir, sizes ? sizes : &defaults);
+	if (err)
+		return err;
+	lock_drop(dir);
+	return open_handle(take_fd(dir), out);
+}
+
+void cv_close(struct cv **pcv)
+{
+	struct cv *cv = *pcv;
+
+	if (!cv)
+		return;
+	*pcv = NULL;
+	maps_close(cv);
+	local_forget(cv);
+	cleanup_fd(&cv->dir);
+	free(cv);
+}
+
+/* ---- the lock ------------------------------------------------------------- */
+
+int cv_lock(struct cv *cv, unsigned int seconds)
+{
+	int err = lock_take(cv->dir, seconds);
+
+	if (err == -ENOENT)
+		return cv_fail(-ENOENT, "the instance was removed meanwhile");
+	if (err)
+		return err;
+	cv->locked = true;
+	err = journal_recover(cv);
+	if (!err)
+		err = edit_resume(cv);
+	if (err)
+		cv_unlock(cv);
+	return err;
+}
+
+void cv_unlock(struct cv *cv)
+{
+	cv->locked = false;
+	lock_drop(cv->dir);
+}
+
+/* ---- removing ------------------------------------------------------------- */
+
+/* Under its lock: the load balancer, and the directory itself if nothing else is in it (I1). */
+static int remove_instance(struct cv *cv)
+{
+	_cleanup_fd_ int root = -1;
+	uint64_t cookie;
+	char name[32];
+	int err = attach_remove_all(cv);
+
+	if (!err)
+		err = unload_data_path(cv->dir, cv->journal->lo_forwarding);
+	if (!err)
+		err = instance_cookie(&cookie);
+	if (!err)
+		err = bpffs_open(false, &root);
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)cookie);
+	if (faccessat(cv->dir, "ipvlan", F_OK, 0) == 0)
+		return 0;
+	return bpffs_remove(root, name);
+}
+
+int cv_destroy(struct cv **pcv)
+{
+	int err = cv_lock(*pcv, 0);
+
+	if (!err)
+		err = remove_instance(*pcv);
+	cv_close(pcv);
+	return err;
+}
+
+static void collect_one(int root, const char *name)
+{
+	_cleanup_fd_ int dir = -1;
+
+	if (bpffs_subdir(root, name, false, &dir) || lock_try(dir) < 0)
+		return;
+	if (lifeline_cut(dir))
+		bpffs_remove(root, name);
+	else if (lifeline_missing(dir))
+		unlinkat(root, name, AT_REMOVEDIR); /* made, and its maker killed; not if there is anything in it */
+}
+
+void instance_collect(void)
+{
+	_cleanup_fd_ int root = -1;
+	struct dirent *e;
+	DIR *d;
+	int fd;
+
+	if (bpffs_open(false, &root))
+		return;
+	fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		cleanup_fd(&fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		if (e->d_name[0] != '.')
+			collect_one(root, e->d_name);
+	}
+	closedir(d);
+}
+
+/* ---- what there is -------------------------------------------------------- */
+
+const struct cv_geometry *cv_geometry(const struct cv *cv)
+{
+	return &cv->journal->geo;
+}
+
+const struct cv_settings *cv_settings(const struct cv *cv)
+{
+	return cv->settings;
+}
+
+uint32_t cv_now(const struct cv *cv)
+{
+	return __atomic_load_n(&cv->clock->now, __ATOMIC_RELAXED);
+}

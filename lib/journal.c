@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "figures.h"
+#include "instance.h"
+#include "journal.h"
+#include "why.h"
+
+enum op_kind { OP_STORE, OP_SWAP, OP_AND, OP_FOLD, OP_HASH_ADD, OP_HASH_DEL };
+
+/* How every operation of a record begins. */
+struct op {
+	uint8_t kind;
+	uint8_t map;   /* enum map_id */
+	uint8_t width; /* of a store, bytes */
+	uint8_t reserved;
+	uint32_t size; /* of the operation: where the next one begins */
+};
+
+struct op_store {
+	struct op op;
+	uint64_t offset; /* in the table, bytes */
+	uint64_t old;	 /* SWAP: what must be there */
+	uint64_t value;	 /* AND: the mask */
+};
+
+struct op_fold {
+	struct op op;
+	uint32_t service;
+	uint32_t dest;
+	int64_t sign;
+	uint64_t old[CV_RATES]; /* gone, before */
+};
+
+struct op_hash {
+	struct op op;
+	uint32_t value;
+	uint32_t reserved;
+	uint8_t key[48];
+};
+_Static_assert(sizeof(struct cv_service_key) == 24, "the keys' sizes");
+_Static_assert(sizeof(struct cv_dest_key) <= sizeof(((struct op_hash *)0)->key), "must fit");
+
+void (*journal_step)(void);
+
+static void step(void)
+{
+	if (journal_step)
+		journal_step();
+}
+
+/* ---- writing down --------------------------------------------------------- */
+
+void txn_begin(struct txn *t, struct cv *cv)
+{
+	*t = (struct txn){ .cv = cv };
+}
+
+static void *add_op(struct txn *t, enum op_kind kind, enum map_id map, size_t size)
+{
+	struct op *op = (struct op *)(t->cv->journal->record + t->used);
+
+	if (t->err)
+		return NULL;
+	if (t->used + size > JOURNAL_RECORD) {
+		t->err = cv_fail(-EOVERFLOW, "an edit has outgrown its journal record");
+		return NULL;
+	}
+	*op = (struct op){ .kind = kind, .map = map, .size = size };
+	t->used += size;
+	return op;
+}
+
+/* The table that has this field. */
+static enum map_id table_of(struct cv *cv, const void *field)
+{
+	unsigned int map;
+
+	for (map = 0; map < MAP_TABLES; map++) {
+		const struct table *t = &cv->tables[map];
+
+		if (t->base && (uintptr_t)field - (uintptr_t)t->base < t->length)
+			break;
+	}
+	return map;
+}
+
+static uint64_t load(const void *field, size_t width)
+{
+	switch (width) {
+	case 1:
+		return __atomic_load_n((const uint8_t *)field, __ATOMIC_RELAXED);
+	case 2:
+		return __atomic_load_n((const uint16_t *)field, __ATOMIC_RELAXED);
+	case 4:
+		return __atomic_load_n((const uint32_t *)field, __ATOMIC_RELAXED);
+	default:
+		return __atomic_load_n((const uint64_t *)field, __ATOMIC_RELAXED);
+	}
+}
+
+static void store(void *field, size_t width, uint64_t value)
+{
+	switch (width) {
+	case 1:
+		__atomic_store_n((uint8_t *)field, value, __ATOMIC_RELEASE);
+		break;
+	case 2:
+		__atomic_store_n((uint16_t *)field, value, __ATOMIC_RELEASE);
+		break;
+	case 4:
+		__atomic_store_n((uint32_t *)field, value, __ATOMIC_RELEASE);
+		break;
+	default:
+		__atomic_store_n((uint64_t *)field, value, __ATOMIC_RELEASE);
+		break;
+	}
+}
+
+static void add_store(struct txn *t, enum op_kind kind, void *field, size_t width, uint64_t old,
+		      uint64_t value)
+{
+	enum map_id map = table_of(t->cv, field);
+	struct op_store *op;
+
+	if (map == MAP_TABLES) {
+		t->err = cv_fail(-EFAULT, "an edit of what no table has");
+		return;
+	}
+	op = add_op(t, kind, map, sizeof(*op));
+	if (!op)
+		return;
+	op->op.width = width;
+	op->offset = (uintptr_t)field - (uintptr_t)t->cv->tables[map].base;
+	op->old = old;
+	op->value = value;
+}
+
+void txn_store(struct txn *t, void *field, size_t size, uint64_t value)
+{
+	add_store(t, OP_STORE, field, size, load(field, size), value);
+}
+
+void txn_swap(struct txn *t, uint32_t *field, uint32_t from, uint32_t value)
+{
+	add_store(t, OP_SWAP, field, sizeof(*field), from, value);
+}
+
+void txn_and(struct txn *t, uint32_t *field, uint32_t mask)
+{
+	add_store(t, OP_AND, field, sizeof(*field), load(field, sizeof(*field)), mask);
+}
+
+void txn_fold(struct txn *t, uint32_t service, uint32_t dest, int sign)
+{
+	struct op_fold *op = add_op(t, OP_FOLD, MAP_SVC_EST, sizeof(*op));
+
+	if (!op)
+		return;
+	op->service = service;
+	op->dest = dest;
+	op->sign = sign;
+	memcpy(op->old, t->cv->svc_est[service].gone, sizeof(op->old));
+}
+
+static void add_hash(struct txn *t, enum op_kind kind, enum map_id map, const void *key,
+		     uint32_t value)
+{
+	size_t size = map == MAP_SERVICES ? sizeof(struct cv_service_key) :
+					    sizeof(struct cv_dest_key);
+	struct op_hash *op = add_op(t, kind, map, sizeof(*op));
+
+	if (!op)
+		return;
+	op->value = value;
+	memset(op->key, 0, sizeof(op->key));
+	memcpy(op->key, key, size);
+}
+
+void txn_hash_add(struct txn *t, enum map_id map, const void *key, uint32_t value)
+{
+	add_hash(t, OP_HASH_ADD, map, key, value);
+}
+
+void txn_hash_del(struct txn *t, enum map_id map, const void *key, uint32_t value)
+{
+	add_hash(t, OP_HASH_DEL, map, key, value);
+}
+
+/* ---- carrying out --------------------------------------------------------- */
+
+static int hash_set(struct cv *cv, const struct op_hash *op)
+{
+	int fd = map_fd(cv, op->op.map);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_update_elem(fd, op->key, &op->value, BPF_ANY) < 0)
+		return cv_fail(-errno, "map %s: %s", map_name(op->op.map), strerror(errno));
+	return 0;
+}
+
+static int hash_clear(struct cv *cv, const struct op_hash *op)
+{
+	int fd = map_fd(cv, op->op.map);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_delete_elem(fd, op->key) < 0 && errno != ENOENT)
+		return cv_fail(-errno, "map %s: %s", map_name(op->op.map), strerror(errno));
+	return 0;
+}
+
+static void fold(struct cv *cv, const struct op_fold *op, int64_t sign)
+{
+	__u64 *gone = cv->svc_est[op->service].gone;
+	uint64_t total[CV_RATES];
+
+	figures_dest_total(cv, op->dest, total);
+	for (int i = 0; i < CV_RATES; i++)
+		store(&gone[i], sizeof(gone[i]), op->old[i] + (uint64_t)sign * total[i]);
+}
+
+static void swap(void *field, uint32_t from, uint32_t value)
+{
+	__atomic_compare_exchange_n((uint32_t *)field, &from, value, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_RELAXED);
+}
+
+static int carry_out(struct cv *cv, const struct op *op)
+{
+	const struct op_store *s = (const struct op_store *)op;
+	void *field = (char *)cv->tables[op->map < MAP_TABLES ? op->map : 0].base + s->offset;
+
+	switch (op->kind) {
+	case OP_STORE:
+		store(field, op->width, s->value);
+		return 0;
+	case OP_SWAP:
+		swap(field, s->old, s->value);
+		return 0;
+	case OP_AND:
+		__atomic_and_fetch((uint32_t *)field, (uint32_t)s->value, __ATOMIC_ACQ_REL);
+		return 0;
+	case OP_FOLD:
+		fold(cv, (const struct op_fold *)op, ((const struct op_fold *)op)->sign);
+		return 0;
+	case OP_HASH_ADD:
+		return hash_set(cv, (const struct op_hash *)op);
+	case OP_HASH_DEL:
+		return hash_clear(cv, (const struct op_hash *)op);
+	}
+	return cv_fail(-EPROTO, "the journal has an operation that this culvert does not know");
+}
+
+/* J3. What cannot be taken back (a map that gets no memory for what it had) stays as it is. */
+static void take_back(struct cv *cv, const struct op *op)
+{
+	const struct op_store *s = (const struct op_store *)op;
+	void *field = (char *)cv->tables[op->map < MAP_TABLES ? op->map : 0].base + s->offset;
+
+	switch (op->kind) {
+	case OP_STORE:
+		store(field, op->width, s->old);
+		break;
+	case OP_SWAP:
+		swap(field, s->value, s->old);
+		break;
+	case OP_AND:
+		__atomic_or_fetch((uint32_t *)field, (uint32_t)(s->old & ~s->value),
+				  __ATOMIC_ACQ_REL);
+		break;
+	case OP_FOLD:
+		fold(cv, (const struct op_fold *)op, 0);
+		break;
+	case OP_HASH_ADD:
+		hash_clear(cv, (const struct op_hash *)op);
+		break;
+	case OP_HASH_DEL:
+		hash_set(cv, (const struct op_hash *)op);
+		break;
+	}
+}
+
+static const struct op *op_at(const struct journal *j, uint32_t at)
+{
+	return (const struct op *)(j->record + at);
+}
+
+static int apply(struct cv *cv)
+{
+	struct journal *j = cv->journal;
+	uint32_t at, failed;
+	int err = 0;
+
+	for (at = 0; at < j->used && !err; at += op_at(j, at)->size) {
+		failed = at;
+		err = carry_out(cv, op_at(j, at));
+		step();
+	}
+	if (err) {
+		for (at = 0; at < failed; at += op_at(j, at)->size)
+			take_back(cv, op_at(j, at));
+	}
+	__atomic_store_n(&j->state, JOURNAL_EMPTY, __ATOMIC_RELEASE);
+	step();
+	return err;
+}
+
+int txn_commit(struct txn *t)
+{
+	struct journal *j = t->cv->journal;
+
+	if (t->err)
+		return t->err;
+	j->used = t->used;
+	step();
+	__atomic_store_n(&j->state, JOURNAL_PENDING, __ATOMIC_RELEASE);
+	step();
+	return apply(t->cv);
+}
+
+int journal_recover(struct cv *cv)
+{
+	int err = maps_need(cv, MAPS_BASIC | MAPS_LIST);
+
+	if (err || cv->journal->state != JOURNAL_PENDING)
+		return err;
+	if (cv->journal->used > JOURNAL_RECORD)
+		return cv_fail(-EPROTO, "the journal is damaged");
+	return apply(cv);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CULVERT_LOAD_H
+#define CULVERT_LOAD_H
+
+#include "culvert.h"
+
+/*
+ * Loads the load balancer's data path into an instance that has none: the
+ * caller has its lock. What it makes is there whole or not at all (I2).
+ */
+int load_data_path(int dir, const struct cv_sizes *sizes);
+
+/* Takes it away again, with all that is attached by links. `lo_forwarding` is the journal's. */
+int unload_data_path(int dir, uint32_t lo_forwarding);
+
+#endif

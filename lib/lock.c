@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "lock.h"
+#include "tick.h"
+#include "why.h"
+
+/* The pid that holds a flock() on this file by /proc/locks (see proc_locks(5)), or 0. */
+static int holder_of(int fd)
+{
+	char line[256], type[16];
+	unsigned int major_, minor_;
+	unsigned long inode;
+	int pid, found = 0;
+	struct stat st;
+	FILE *f;
+
+	if (fstat(fd, &st) < 0)
+		return 0;
+	f = fopen("/proc/locks", "re");
+	if (!f)
+		return 0;
+	while (!found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*d: %15s %*s %*s %d %x:%x:%lu", type, &pid, &major_, &minor_,
+			   &inode) == 5 &&
+		    strcmp(type, "FLOCK") == 0 && inode == st.st_ino &&
+		    major_ == major(st.st_dev) && minor_ == minor(st.st_dev))
+			found = pid;
+	}
+	fclose(f);
+	return found;
+}
+
+/* The name and the state letter (proc_pid_stat(5)) of a process. */
+static void describe(int pid, char comm[32], char *state)
+{
+	char path[64], line[256];
+	FILE *f;
+
+	strcpy(comm, "?");
+	*state = '?';
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f))
+		sscanf(line, "%*d (%31[^)]) %c", comm, state);
+	fclose(f);
+}
+
+static int busy(int dir, unsigned int seconds)
+{
+	int pid = holder_of(dir);
+	char comm[32], state;
+
+	if (pid <= 0)
+		return cv_fail(-EBUSY, "another command has held the lock for %u s", seconds);
+	describe(pid, comm, &state);
+	return cv_fail(-EBUSY, "process %d (%s%s) has held the lock for %u s", pid, comm,
+		       state == 'T' || state == 't' ? ", stopped" : "", seconds);
+}
+
+/* Does the directory still stand where it was? */
+static int linked(int dir)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	return st.st_nlink ? 0 : -ENOENT;
+}
+
+int lock_try(int dir)
+{
+	int err;
+
+	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	err = linked(dir);
+	if (err)
+		lock_drop(dir);
+	return err;
+}
+
+int lock_take(int dir, unsigned int seconds)
+{
+	struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t end;
+	int err;
+
+	if (!seconds)
+		seconds = LOCK_SECONDS;
+	end = tick_ns() + seconds * 1000000000ULL;
+	/* flock() has no timeout; a library that sets timers or signals meddles with its caller. */
+	while ((err = lock_try(dir)) == -EBUSY) {
+		if (tick_ns() >= end)
+			return busy(dir, seconds);
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < 50000000)
+			pause.tv_nsec *= 2;
+	}
+	return err ? cv_fail(err, "cannot lock the instance: %s", strerror(-err)) : 0;
+}
+
+void lock_drop(int dir)
+{
+	flock(dir, LOCK_UN);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+
+#include "bpffs.h"
+#include "cleanup.h"
+#include "rtnl_internal.h"
+#include "tchook.h"
+#include "why.h"
+
+/* enum bpf_attach_type of 6.6, which libbpf 1.1 does not know by name. */
+#define TCX_INGRESS ((enum bpf_attach_type)46)
+
+/* Far from what administrators count by hand. */
+#define CLSACT_PRIORITY 49000
+#define CLSACT_HANDLE 0xc1
+
+struct pin {
+	char name[32];
+};
+
+static struct pin pin_of(uint32_t ifindex, const char *what)
+{
+	struct pin p;
+
+	snprintf(p.name, sizeof(p.name), "%u-%s", ifindex, what);
+	return p;
+}
+
+static bool pinned(int links, uint32_t ifindex, const char *what)
+{
+	struct stat st;
+
+	return fstatat(links, pin_of(ifindex, what).name, &st, 0) == 0;
+}
+
+/* ---- tcx ------------------------------------------------------------------ */
+
+/* Tests of what older kernels do. */
+static bool tcx_wanted(void)
+{
+	return !getenv("CULVERT_NO_TCX");
+}
+
+static int tcx_attach(int links, uint32_t ifindex, int prog)
+{
+	_cleanup_fd_ int link = bpf_link_create(prog, (int)ifindex, TCX_INGRESS, NULL);
+
+	return link < 0 ? -errno : bpffs_pin(links, pin_of(ifindex, "tcx").name, link);
+}
+
+/* The kernel cuts a link when its device goes: then its ifindex, first of the union, is 0. */
+static bool tcx_gone(int links, uint32_t ifindex)
+{
+	_cleanup_fd_ int link = bpffs_get(links, pin_of(ifindex, "tcx").name);
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return link < 0 || bpf_obj_get_info_by_fd(link, &info, &size) < 0 || !info.xdp.ifindex;
+}
+
+static int tcx_detach(int links, uint32_t ifindex)
+{
+	struct pin pin = pin_of(ifindex, "tcx");
+	_cleanup_fd_ int link = bpffs_get(links, pin.name);
+
+	if (link >= 0)
+		bpf_link_detach(link);
+	return bpffs_remove(links, pin.name);
+}
+
+/* ---- clsact --------------------------------------------------------------- */
+
+static struct bpf_tc_hook hook_of(uint32_t ifindex, enum bpf_tc_attach_point point)
+{
+	return (struct bpf_tc_hook){ .sz = sizeof(struct bpf_tc_hook),
+				     .ifindex = (int)ifindex,
+				     .attach_point = point };
+}
+
+static int clsact_attach(int links, uint32_t ifindex, int prog)
+{
+	struct bpf_tc_hook hook = hook_of(ifindex, BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = prog);
+	int err = bpf_tc_hook_create(&hook);
+
+	if (!err)
+		err = bpffs_pin(links, pin_of(ifindex, "qdisc").name, prog);
+	if (err && err != -EEXIST)
+		return cv_fail(err, "cannot make a clsact qdisc: %s", strerror(-err));
+	err = bpffs_pin(links, pin_of(ifindex, "clsact").name, prog);
+	if (!err)
+		err = bpf_tc_attach(&hook, &opts);
+	return err ? cv_fail(err, "cannot add a filter to clsact: %s", strerror(-err)) : 0;
+}
+
+static __u32 prog_id(int fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
+}
+
+/* Is the filter at our place our program? (Another device may have the ifindex by now.) */
+static bool clsact_ours(int links, uint32_t ifindex)
+{
+	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, "clsact").name);
+	struct bpf_tc_hook hook = hook_of(ifindex, BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	__u32 id = prog_id(prog);
+
+	return id && bpf_tc_query(&hook, &opts) == 0 && opts.prog_id == id;
+}
+
+static int count_filter(const struct nlmsghdr *h, void *arg)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+/* Do others have filters in the device's clsact qdisc? If in doubt, yes. */
+static bool qdisc_used(uint32_t ifindex)
+{
+	static const uint32_t parents[] = { TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+					    TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) };
+	_cleanup_(rtnl_close) struct rtnl nl = {};
+	int n = 0;
+
+	if (rtnl_open(&nl, RTNL_HERE))
+		return true;
+	for (int i = 0; i < 2; i++) {
+		struct rtnl_request q;
+		struct nlmsghdr *h = rtnl_start(&q, RTM_GETTFILTER, NLM_F_DUMP);
+		struct tcmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+
+		m->tcm_family = AF_UNSPEC;
+		m->tcm_ifindex = (int)ifindex;
+		m->tcm_parent = parents[i];
+		if (rtnl_talk(&nl, &q, count_filter, &n))
+			return true;
+	}
+	return n > 0;
+}
+
+static int clsact_detach(int links, uint32_t ifindex)
+{
+	struct bpf_tc_hook hook = hook_of(ifindex, BPF_TC_INGRESS);
+	struct bpf_tc_hook both = hook_of(ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	int err;
+
+	if (clsact_ours(links, ifindex))
+		bpf_tc_detach(&hook, &opts);
+	/* Of both directions, libbpf destroys the qdisc itself. */
+	if (pinned(links, ifindex, "qdisc") && !qdisc_used(ifindex))
+		bpf_tc_hook_destroy(&both);
+	err = bpffs_remove(links, pin_of(ifindex, "clsact").name);
+	return err ? err : bpffs_remove(links, pin_of(ifindex, "qdisc").name);
+}
+
+/* ---- either --------------------------------------------------------------- */
+
+int tchook_attach(int links, uint32_t ifindex, int prog, bool *tcx)
+{
+	int err = tcx_wanted() ? tcx_attach(links, ifindex, prog) : -EINVAL;
+
+	*tcx = err != -EINVAL;
+	if (err == -EINVAL)
+		return clsact_attach(links, ifindex, prog);
+	return err ? cv_fail(err, "cannot attach to tc ingress: %s", strerror(-err)) : 0;
+}
+
+int tchook_detach(int links, uint32_t ifindex)
+{
+	int err = tcx_detach(links, ifindex);
+
+	return err ? err : clsact_detach(links, ifindex);
+}
+
+bool tchook_find(int links, uint32_t ifindex, bool *tcx, bool *gone)
+{
+	*tcx = pinned(links, ifindex, "tcx");
+	if (!*tcx && !pinned(links, ifindex, "clsact"))
+		return false;
+	*gone = *tcx ? tcx_gone(links, ifindex) : !clsact_ours(links, ifindex);
+	return true;
+}
