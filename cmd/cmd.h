@@ -22,6 +22,7 @@ extern const struct command commands[];
 
 int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
+int cmd_ipvsadm(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_link(int argc, char **argv);
 int cmd_addr(int argc, char **argv);
@@ -30,7 +31,7 @@ int cmd_track(int argc, char **argv);
 /* Prints "culvert NAME: ..." on standard error and returns CMD_FAILED. */
 __attribute__((format(printf, 2, 3))) int cmd_error(const char *name, const char *format, ...);
 
-/* Says what the library said of a failed call: "culvert NAME: what: why". */
+/* Says what the library said of a failed call: "culvert NAME: what: why" (`what` may be NULL). */
 int cmd_lib_error(const char *name, const char *what, int err);
 
 #endif

@@ -10,6 +10,13 @@
 static int cmd_help(int argc, char **argv);
 
 const struct command commands[] = {
+	{ "attach", "let a device's packets reach the load balancer", cmd_attach, false },
+	{ "detach", "leave a device as it was", cmd_detach, false },
+	{ "status", "show devices, tables and counters", cmd_status, false },
+	{ "ipvsadm", "services, real servers and connections, as ipvsadm(8)", cmd_ipvsadm, true },
+	{ "link", "ipvlan slaves, as ip-link(8)", cmd_link, false },
+	{ "addr", "their addresses, as ip-address(8)", cmd_addr, false },
+	{ "track", "let slaves follow their namespaces and their master", cmd_track, false },
 	{ "help", "show this list", cmd_help, false },
 	{ NULL, NULL, NULL, false },
 };
@@ -30,7 +37,9 @@ int cmd_lib_error(const char *name, const char *what, int err)
 {
 	const char *why = cv_why();
 
-	return cmd_error(name, "%s: %s", what, *why ? why : strerror(-err));
+	if (!*why)
+		why = strerror(-err);
+	return what ? cmd_error(name, "%s: %s", what, why) : cmd_error(name, "%s", why);
 }
 
 static void usage(FILE *to)
