@@ -25,6 +25,12 @@ int ctl_start(struct __sk_buff *skb)
 	return sweeper_start();
 }
 
+static long estimate_round(__u32 round, void *arg)
+{
+	estimate_slice(round);
+	return 0;
+}
+
 /*
  * Run by tests, whose clock stands still unless they move it: sweeps both
  * tables once and takes the rates once.
@@ -34,8 +40,7 @@ int ctl_sweep(struct __sk_buff *skb)
 {
 	sweep_table(false, 0, geo.sets4);
 	sweep_table(true, 0, geo.sets6);
-	for (__u32 round = 0; round < EST_SWEEPS; round++)
-		estimate_slice(round);
+	bpf_loop(EST_SWEEPS, estimate_round, NULL, 0);
 	return 0;
 }
 
