@@ -45,7 +45,7 @@ struct cv_sizes {
 /*
  * Opens the calling thread's network namespace's instance. -ENOENT: there is
  * none. -EPROTO: it was made by a culvert with another layout. Finishes what a
- * killed command left half done only when the lock is taken (cv_lock).
+ * killed command left half done, unless another command has the lock (and will).
  */
 int cv_open(struct cv **out);
 
@@ -69,6 +69,14 @@ const struct cv_geometry *cv_geometry(const struct cv *cv);
 const struct cv_settings *cv_settings(const struct cv *cv);
 uint32_t cv_now(const struct cv *cv);	/* the data path's clock, ticks */
 
+/* Who loaded the data path. */
+struct cv_version {
+	char culvert[32];
+	uint32_t layout;	/* CV_LAYOUT_VERSION */
+	uint64_t made;		/* seconds since 1970 */
+};
+void cv_version(const struct cv *cv, struct cv_version *out);
+
 /* ---- devices (attach.c) -------------------------------------------------- */
 
 enum cv_mode { CV_MODE_AUTO, CV_MODE_XDP, CV_MODE_TC };
@@ -83,6 +91,7 @@ struct cv_attachment {
 };
 
 /*
+ * Both take the lock unless the caller has it.
  * -ENODEV; -EEXIST attached already; -EBUSY the device carries another's XDP
  * program; -EOPNOTSUPP. Nothing is changed on failure.
  */
@@ -169,6 +178,7 @@ struct cv_service_info {
 int cv_each_service(struct cv *cv, int (*each)(const struct cv_service_info *s, void *arg), void *arg);
 int cv_each_dest(struct cv *cv, uint32_t service_id, int (*each)(const struct cv_dest_info *d, void *arg), void *arg);
 int cv_find_service(struct cv *cv, const struct cv_service_key *key, struct cv_service_info *out); /* -ESRCH */
+uint32_t cv_count_dests(struct cv *cv);	/* of all services */
 
 struct cv_conn_info {
 	uint8_t family, dest_family;

@@ -306,3 +306,11 @@ uint32_t cv_now(const struct cv *cv)
 {
 	return __atomic_load_n(&cv->clock->now, __ATOMIC_RELAXED);
 }
+
+void cv_version(const struct cv *cv, struct cv_version *out)
+{
+	const struct journal *j = cv->journal;
+
+	*out = (struct cv_version){ .layout = j->layout, .made = j->made };
+	memcpy(out->culvert, j->version, sizeof(out->culvert) - 1);
+}

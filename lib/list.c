@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "edit.h"
 #include "figures.h"
+#include "journal.h"
 #include "list.h"
 #include "why.h"
 
@@ -164,4 +165,17 @@ int cv_find_service(struct cv *cv, const struct cv_service_key *key, struct cv_s
 	if (!err)
 		*out = info;
 	return err;
+}
+
+uint32_t cv_count_dests(struct cv *cv)
+{
+	uint32_t n = 0;
+
+	if (maps_need(cv, MAP_BIT(MAP_SVCS)))
+		return 0;
+	for (uint32_t slot = 0; slot < cv->journal->geo.max_services; slot++) {
+		if (once(&cv->svcs[slot].flags) & CV_SVC_USED)
+			n += once(&cv->svcs[slot].num_dests);
+	}
+	return n;
 }

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* culvert attach: lets a device's packets reach the load balancer. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "cleanup.h"
+#include "cmd.h"
+#include "culvert.h"
+#include "options.h"
+
+static bool read_mode(const char *text, void *into)
+{
+	static const char *const modes[] = {
+		[CV_MODE_AUTO] = "auto",
+		[CV_MODE_XDP] = "xdp",
+		[CV_MODE_TC] = "tc",
+	};
+
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(text, modes[i]) == 0) {
+			*(enum cv_mode *)into = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Sizes are chosen when the instance is made; later they can only be confirmed. */
+static int check_sizes(const struct cv *cv, const struct cv_sizes *s)
+{
+	const struct cv_geometry *geo = cv_geometry(cv);
+
+	if ((!s->max_conns || cv_sets_for(s->max_conns) == geo->sets4) &&
+	    (!s->max_services || s->max_services == geo->max_services) &&
+	    (!s->max_dests || s->max_dests == geo->max_dests))
+		return CMD_OK;
+	return cmd_error("attach",
+			 "the instance is there already, for %u services and %u destinations in "
+			 "tables of %u connections; `culvert detach --all` removes it",
+			 geo->max_services, geo->max_dests, geo->sets4 * CV_WAYS / 6 * 5);
+}
+
+static void say_done(const struct cv *cv, const struct cv_attachment *a, bool json)
+{
+	struct cv_memory m;
+	uint64_t bytes;
+
+	cv_memory(cv, &m);
+	bytes = m.conns4 + m.conns6 + m.counters + m.services + m.dests + m.other;
+	if (json) {
+		json_t *j = json_pack("{s:s, s:i, s:s, s:b, s:s, s:I}", "device", a->ifname, "ifindex",
+				      (int)a->ifindex, "mode",
+				      a->mode == CV_MODE_XDP ? "xdp" : "tc", "native", a->native,
+				      "tc", a->tcx ? "tcx" : "clsact", "memory", (json_int_t)bytes);
+
+		json_dumpf(j, stdout, 0);
+		putchar('\n');
+		json_decref(j);
+		return;
+	}
+	printf("%s: %s; the tables take %.1f MiB\n", a->ifname,
+	       a->mode == CV_MODE_XDP ? "XDP in the driver, and tc" : "tc",
+	       (double)bytes / (1 << 20));
+}
+
+static int is_attached(const struct cv_attachment *a, void *arg)
+{
+	return 1;
+}
+
+/* Did nobody else begin to use what we made? */
+static bool is_unused(struct cv *cv)
+{
+	return !cv_settings(cv)->num_services && cv_each_attachment(cv, is_attached, NULL) == 0;
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	bool json = false;
+	enum cv_mode mode = CV_MODE_AUTO;
+	struct cv_sizes sizes = {};
+	const struct option_spec options[] = {
+		{ 'm', "mode", "MODE", "auto (XDP where the driver has it, else tc), xdp or tc",
+		  read_mode, &mode, "auto, xdp or tc" },
+		{ 0, "max-conns", "N", "connections per address family (default 262144)",
+		  option_number, &sizes.max_conns, "a number" },
+		{ 0, "max-services", "N", "virtual services (default 8192)", option_number,
+		  &sizes.max_services, "a number" },
+		{ 0, "max-dests", "N", "real servers of all services (default 16384)",
+		  option_number, &sizes.max_dests, "a number" },
+		{ 'j', "json", NULL, "say what was done as JSON", option_flag, &json, NULL },
+		{},
+	};
+	const struct command_line line = {
+		.name = "attach",
+		.usage = "DEV [--mode auto|xdp|tc] [--max-conns N]",
+		.about = "Lets packets that arrive by DEV reach the load balancer. The first device of a\n"
+			 "network namespace makes its instance, in the sizes that are asked for.",
+		.options = options,
+		.least = 1,
+		.most = 1,
+	};
+	_cleanup_(cv_close) struct cv *cv = NULL;
+	struct cv_attachment done;
+	const char *dev;
+	int status, err;
+	bool fresh;
+
+	if (options_parse(&line, argc, argv, &dev, &status))
+		return status;
+	fresh = cv_open(&cv) == -ENOENT;
+	if (!if_nametoindex(dev))
+		return cmd_error("attach", "there is no device %s", dev);
+	err = cv ? 0 : cv_open_or_create(&cv, &sizes);
+	if (err)
+		return cmd_lib_error("attach", dev, err);
+	if (!fresh && check_sizes(cv, &sizes))
+		return CMD_FAILED;
+	err = cv_attach(cv, dev, mode, &done);
+	if (err) {
+		status = cmd_lib_error("attach", NULL, err);
+		if (fresh && is_unused(cv))
+			cv_destroy(&cv);
+		return status;
+	}
+	say_done(cv, &done, json);
+	return CMD_OK;
+}
