@@ -115,7 +115,8 @@ static __always_inline int icmp4_write(struct __sk_buff *skb, const struct flow 
 
 	h.ip.version = 4;
 	h.ip.ihl = 5;
-	h.ip.tos = (f->tos & 0x1c) | 0xc0;	/* icmp_send(): precedence internetwork control */
+	h.ip.tos = (f->tos & 0x1e) | 0xc0;	/* icmp_send(): precedence internetwork control */
+	h.ip.id = (__u16)bpf_get_prandom_u32();
 	h.ip.tot_len = bpf_htons(sizeof(h) + quoted);
 	h.ip.ttl = 64;
 	h.ip.protocol = IPPROTO_ICMP;
