@@ -33,7 +33,7 @@ static long estimate_round(__u32 round, void *arg)
 
 /*
  * Run by tests, whose clock stands still unless they move it: sweeps both
- * tables once and takes the rates once.
+ * tables and the schedulers' cache once and takes the rates once.
  */
 SEC("tc")
 int ctl_sweep(struct __sk_buff *skb)
@@ -41,6 +41,7 @@ int ctl_sweep(struct __sk_buff *skb)
 	sweep_table(false, 0, geo.sets4);
 	sweep_table(true, 0, geo.sets6);
 	bpf_loop(EST_SWEEPS, estimate_round, NULL, 0);
+	cache_sweep();
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #define CULVERT_BPF_SWEEPER_H
 
 #include "lb/conn.h"
+#include "lb/sched_cache.h"
 
 #define CLOCK_MONOTONIC 1
 
@@ -20,6 +21,8 @@
 
 /* Rates are taken every 2 s, as in ip_vs_est.c: so many sweeps make a round. */
 #define EST_SWEEPS (2 * SWEEPS_PER_SECOND)
+
+#define CACHE_SWEEPS (CACHE_PERIOD / CV_HZ * SWEEPS_PER_SECOND)
 
 struct sweep {
 	__u32 set;
@@ -189,6 +192,8 @@ static int sweep(void *map, int *key, struct cv_sweeper *s)
 	s->set4 = sweep_table(false, s->set4, sweep_share(geo.sets4));
 	s->set6 = sweep_table(true, s->set6, sweep_share(geo.sets6));
 	estimate_slice(s->est_round % EST_SWEEPS);
+	if (s->est_round % CACHE_SWEEPS == 0)
+		cache_sweep();
 	s->est_round++;
 	bpf_timer_start(&s->timer, SWEEP_PERIOD_NS, 0);
 	return 0;

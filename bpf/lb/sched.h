@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Schedulers: which destination a new connection gets. A scheduler is one
+ * Schedulers: which destination a new connection gets. A scheduler is a
  * function in a file of its own,
  *
  *	static __u32 sched_NAME(struct cv_service *svc, __u32 service, const struct flow *f)
  *
- * which returns the index of a destination, or CV_NONE, and chooses what the
- * kernel's net/netfilter/ipvs/ip_vs_NAME.c chooses, choice by choice. Its state
- * is in struct cv_service. To add one: its file, a line in schedule(), its name
- * in lib/names.c.
+ * (with those of the arguments that it needs), which returns the index of a
+ * destination, or CV_NONE, or SCHED_BUSY, and chooses what the kernel's
+ * net/netfilter/ipvs/ip_vs_NAME.c chooses, choice by choice. Its state is in
+ * struct cv_service; what it looks up in, the library makes (lib/scheduler.h).
+ * To add one: its file, a line in schedule(), its hooks in lib/scheduler.c, its
+ * name in lib/names.c.
  */
 #ifndef CULVERT_BPF_LB_SCHED_H
 #define CULVERT_BPF_LB_SCHED_H
@@ -16,7 +18,13 @@
 #include "dest.h"
 #include "service.h"
 
-/* The one after `index` in the service's list, from the head again after the last. */
+/* No choice could be made in time: the index of no destination, so the packet is dropped. */
+#define SCHED_BUSY (CV_NONE - 1)
+
+/* How many bpf_loop() steps a walk may take: more destinations than that a service does not get. */
+#define SCHED_STEPS (1U << 20)
+
+/* The first destination, or the one after `index`. */
 static __always_inline __u32 dest_after(const struct cv_service *svc, __u32 index)
 {
 	struct cv_dest *d;
@@ -27,33 +35,52 @@ static __always_inline __u32 dest_after(const struct cv_service *svc, __u32 inde
 	return d ? READ_ONCE(d->next) : CV_NONE;
 }
 
-/*
- * Walks a service's list from its head; `score` says how good a destination is
- * (the lowest wins, of equals the first), SCHED_NEVER leaves it out.
- */
-#define SCHED_NEVER (~0ULL)
-
-struct sched_walk {
-	__u32 at;
-	__u32 best;
-	__u64 best_load;	/* of the best one: its load ... */
-	__u64 best_weight;	/* ... and weight, compared crosswise */
-	__u32 by;		/* enum cv_sched: whose measure */
-};
-
-/* How many bpf_loop() steps a walk may take: more destinations than that a service does not get. */
-#define SCHED_STEPS (1U << 20)
+static __always_inline __s32 dest_weight(const struct cv_dest *d)
+{
+	return READ_ONCE(d->weight);
+}
 
 /*
- * A try-lock for schedulers whose state is more than one word. Waits a bounded
- * time; without it the packet is dropped (and the client sends it again).
+ * Where to look next for a weight of at least `mark`: after d if d has that, or
+ * else at a destination further on with nothing of that weight before it. The
+ * library's pointers lead to any weight in O(log n) such steps. While a list
+ * changes they may lead out of it: then the list itself is followed.
  */
+static __always_inline __u32 dest_skip(const struct cv_dest *d, __s32 mark)
+{
+	__u32 up = READ_ONCE(d->up), jump = READ_ONCE(d->jump) - 1;
+	const struct cv_dest *to;
+
+	if (dest_weight(d) >= mark)
+		return READ_ONCE(d->next);
+	to = dest_at(jump);
+	if (to && to->service == d->service && dest_weight(to) < mark)
+		return jump;
+	if (up == CV_NONE)
+		return CV_NONE;
+	to = dest_at(up - 1);
+	return to && to->service == d->service ? up - 1 : READ_ONCE(d->next);
+}
+
+/*
+ * A lock for state of more than one word. Its holder is never interrupted by
+ * another packet on the same CPU, and holds it for a walk at most, so it is worth
+ * waiting for; but not for ever: some milliseconds.
+ */
+#define SCHED_TRIES (1U << 16)
+
+static long sched_try(__u32 step, void *arg)
+{
+	struct cv_service *svc = *(struct cv_service **)arg;
+
+	return READ_ONCE(svc->sched_lock) == 0 && __sync_val_compare_and_swap(&svc->sched_lock, 0, 1) == 0;
+}
+
 static __always_inline bool sched_lock(struct cv_service *svc)
 {
-	for (int i = 0; i < 64; i++)
-		if (__sync_val_compare_and_swap(&svc->sched_lock, 0, 1) == 0)
-			return true;
-	return false;
+	if (likely(__sync_val_compare_and_swap(&svc->sched_lock, 0, 1) == 0))
+		return true;
+	return bpf_loop(SCHED_TRIES, sched_try, &svc, 0) < SCHED_TRIES;
 }
 
 static __always_inline void sched_unlock(struct cv_service *svc)

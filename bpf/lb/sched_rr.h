@@ -7,8 +7,8 @@
 
 struct rr_walk {
 	struct cv_service *svc;
-	__u32 at;
-	__u32 last;
+	__u32 at;	/* looked at next */
+	__u32 last;	/* where the search began; CV_NONE: at the head */
 	__u32 chosen;
 	bool wrapped;
 };
@@ -18,11 +18,11 @@ static long rr_step(__u32 step, void *arg)
 	struct rr_walk *w = arg;
 	struct cv_dest *d;
 
-	w->at = dest_after(w->svc, w->at);
 	if (w->at == CV_NONE) {		/* past the end: once more from the head */
 		if (w->wrapped || w->last == CV_NONE)
 			return 1;
 		w->wrapped = true;
+		w->at = READ_ONCE(w->svc->head);
 		return 0;
 	}
 	d = dest_at(w->at);
@@ -32,7 +32,10 @@ static long rr_step(__u32 step, void *arg)
 		w->chosen = w->at;
 		return 1;
 	}
-	return w->wrapped && w->at == w->last;
+	if (w->wrapped && w->at == w->last)
+		return 1;
+	w->at = dest_skip(d, 1);
+	return 0;
 }
 
 static __noinline __u32 sched_rr(struct cv_service *svc)
@@ -44,7 +47,7 @@ static __noinline __u32 sched_rr(struct cv_service *svc)
 	/* Another CPU may choose meanwhile: then choose again, after its choice. */
 	for (int i = 0; i < 8; i++) {
 		w.last = READ_ONCE(svc->cursor);
-		w.at = w.last;
+		w.at = dest_after(svc, w.last);
 		w.chosen = CV_NONE;
 		w.wrapped = false;
 		bpf_loop(SCHED_STEPS, rr_step, &w, 0);

@@ -2,7 +2,8 @@
 /*
  * Weighted round robin (ip_vs_wrr.c): rounds over the list, each choosing those
  * whose weight reaches the round's mark; the mark falls by the weights' gcd
- * from the largest weight to the smallest and starts over.
+ * from the largest weight to the smallest and starts over. Destinations that a
+ * round does not choose are not looked at one by one (dest_skip()).
  */
 #ifndef CULVERT_BPF_LB_SCHED_WRR_H
 #define CULVERT_BPF_LB_SCHED_WRR_H
@@ -11,21 +12,27 @@
 
 struct wrr_walk {
 	struct cv_service *svc;
-	__u32 at;
+	__u32 at;	/* looked at next */
 	__u32 last;	/* where the search began; CV_NONE: at the head */
 	__u32 stop;	/* reached again: nobody can take it */
 	__s32 mark;
 	__u32 chosen;
 	bool restarted;
 	bool last_pass;
-	bool over;
 };
 
-/* The end of a round: a lower mark, or the highest again. Returns whether the search is over. */
+/*
+ * The end of a round: a lower mark, or the highest again. Returns whether the
+ * search is over. The last round ends at `stop`, also if it was skipped over.
+ */
 static __always_inline bool wrr_next_round(struct wrr_walk *w)
 {
 	__s32 step = READ_ONCE(w->svc->wrr_gcd);
 
+	if (w->stop != CV_NONE) {
+		w->at = w->stop;
+		return true;
+	}
 	w->mark -= step;
 	if (w->mark <= 0) {
 		w->mark = READ_ONCE(w->svc->wrr_max);
@@ -34,8 +41,9 @@ static __always_inline bool wrr_next_round(struct wrr_walk *w)
 		w->restarted = true;
 	}
 	w->last_pass = w->mark <= step;
-	if (w->last_pass && w->restarted && w->last != CV_NONE)
+	if (w->last_pass && w->restarted)
 		w->stop = w->last;
+	w->at = READ_ONCE(w->svc->head);
 	return false;
 }
 
@@ -44,30 +52,32 @@ static long wrr_step(__u32 step, void *arg)
 	struct wrr_walk *w = arg;
 	struct cv_dest *d;
 
-	w->at = dest_after(w->svc, w->at);
-	if (w->at == CV_NONE) {
-		w->over = wrr_next_round(w);
-		return w->over;
-	}
+	if (w->at == CV_NONE)
+		return wrr_next_round(w);
 	d = dest_at(w->at);
 	if (!d)
 		return 1;
-	if (dest_usable(d) && READ_ONCE(d->weight) >= w->mark) {
+	if (dest_weight(d) >= w->mark && dest_usable(d)) {
 		w->chosen = w->at;
 		return 1;
 	}
-	return w->at == w->stop;
+	if (w->at == w->stop)
+		return 1;
+	w->at = dest_skip(d, w->mark);
+	return 0;
 }
 
 static __noinline __u32 sched_wrr(struct cv_service *svc)
 {
 	struct wrr_walk w = { .svc = svc, .chosen = CV_NONE, .stop = CV_NONE };
 
-	if (!svc || !sched_lock(svc))
+	if (!svc)
 		return CV_NONE;
+	if (!sched_lock(svc))
+		return SCHED_BUSY;
 	if (svc->wrr_max > 0) {
 		w.last = svc->cursor;
-		w.at = w.last;
+		w.at = dest_after(svc, w.last);
 		w.mark = svc->wrr_weight;
 		bpf_loop(SCHED_STEPS, wrr_step, &w, 0);
 		svc->wrr_weight = w.mark;

@@ -87,7 +87,16 @@ struct cv_service {
 	/* The slot's: the library's. */
 	__u32 serial;		/* grows when the slot gets a new service */
 	__u32 freed;		/* tick when the slot lost its service */
-	__u32 reserved[5];
+	/*
+	 * lblc, lblcr: when the service got its scheduler, ticks (the library's; it
+	 * names the addresses cached since: bpf/lb/sched_cache.h), and what the data path
+	 * keeps of the kernel's periodic_timer for it.
+	 */
+	__u32 cache_since;
+	__u32 cache_shift;	/* ticks by which partial expiries have put off the full ones */
+	__u32 cache_entries;	/* addresses cached */
+	__u32 cache_goal;	/* which sweep, and how many idle ones it may still take */
+	__u32 reserved;
 } CV_ALIGNED;			/* 128 bytes */
 
 /* ---- destinations -------------------------------------------------------- */
@@ -150,7 +159,7 @@ struct cv_dest {
 	__u32 serial;		/* of the slot: grows when it gets a new owner */
 	__u32 last_service;	/* the service it was in last, by slot ... */
 	__u32 last_serial;	/* ... and cv_service.serial: its figures belong to that one */
-	__u32 reserved2;
+	__s32 last_weight;	/* the last that was not 0, since it was added (mh) */
 	/* Third line: counts, the data path's, changed atomically. */
 	__u32 activeconns;
 	__u32 inactconns;
@@ -172,7 +181,13 @@ struct cv_dest {
 	 */
 	union cv_addr src[2];
 	union cv_addr src_default;
-	__u32 reserved5[4];
+	/*
+	 * rr, wrr: how the list is searched for a weight in O(log n), the library's
+	 * (sched_skip.c). An index and 1, so that 0 is "not known"; or CV_NONE.
+	 */
+	__u32 up;		/* the next destination in the list with a larger weight */
+	__u32 jump;		/* one further on along the ups */
+	__u32 reserved5[2];
 } CV_ALIGNED;			/* 320 bytes */
 
 /*
@@ -270,7 +285,9 @@ struct cv_settings {
 	__u32 sync_persist_mode;
 	__u32 backup_only;
 	__u32 est_nice;
-	__u32 reserved[16];
+	__u32 lblc_expiration;	/* seconds, as lblcr's */
+	__u32 lblcr_expiration;
+	__u32 reserved[14];
 };
 
 /* ---- where packets went -------------------------------------------------- */

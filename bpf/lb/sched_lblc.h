@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Locality-based least connection (ip_vs_lblc.c): connections to the same
+ * address go to the same server, chosen as wlc does, until it is quiesced,
+ * removed, or has more than its share while others idle.
+ */
+#ifndef CULVERT_BPF_LB_SCHED_LBLC_H
+#define CULVERT_BPF_LB_SCHED_LBLC_H
+
+#include "sched_cache.h"
+
+/* A server that is full (-x) keeps its addresses, as in the kernel. */
+static __always_inline bool lblc_usable(struct cv_service *svc, __u64 server)
+{
+	struct cv_dest *d = dest_at((__u32)server);
+
+	return d && d->serial == server >> 32 && READ_ONCE(d->flags) & CV_DEST_AVAILABLE && dest_weight(d) > 0 &&
+	       !cache_overloaded(svc, (__u32)server);
+}
+
+static __noinline __u32 sched_lblc(struct cv_service *svc, __u32 service, const struct flow *f)
+{
+	struct cache_entry *e;
+	struct cache_key key;
+	__u64 server;
+	__u32 chosen;
+
+	if (!svc || !f)
+		return CV_NONE;
+	cache_key(svc, service, f, &key);
+	e = cache_find(svc, &key);
+	if (e) {
+		server = READ_ONCE(e->server);
+		if (lblc_usable(svc, server))
+			return server;
+	}
+	chosen = sched_least(svc, CV_SCHED_WLC);
+	if (chosen == CV_NONE || !sched_lock(svc))
+		return chosen;
+	e = cache_make(svc, &key);
+	if (e)
+		WRITE_ONCE(e->server, server_of(chosen));
+	sched_unlock(svc);
+	return chosen;
+}
+
+#endif
