@@ -71,12 +71,21 @@ enum parsed {
 	PARSE_HARD,		/* options or extension headers: for the thorough parser in tc */
 };
 
+/*
+ * Does the packet, by its own length, hold `size` bytes of the transport header?
+ * What stands behind its end is Ethernet's padding.
+ */
+static __always_inline bool holds(const struct flow *f, __u32 size)
+{
+	return f->l4 - ETH_HLEN + size <= f->len;
+}
+
 static __always_inline enum parsed parse_ports(void *l4, void *end, struct flow *f)
 {
 	if (f->proto == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 
-		if ((void *)(tcp + 1) > end)
+		if ((void *)(tcp + 1) > end || !holds(f, sizeof(*tcp)))
 			return PARSE_MALFORMED;
 		f->sport = tcp->source;
 		f->dport = tcp->dest;
@@ -86,7 +95,7 @@ static __always_inline enum parsed parse_ports(void *l4, void *end, struct flow 
 	if (f->proto == IPPROTO_UDP) {
 		struct udphdr *udp = l4;
 
-		if ((void *)(udp + 1) > end)
+		if ((void *)(udp + 1) > end || !holds(f, sizeof(*udp)))
 			return PARSE_MALFORMED;
 		f->sport = udp->source;
 		f->dport = udp->dest;

@@ -32,6 +32,13 @@ static __always_inline bool neigh_wants(struct cv_dest *dest, __u32 now, bool fr
 	return __sync_val_compare_and_swap(&dest->neigh_seen, seen, now) == seen;
 }
 
+static __always_inline int xdp_out(struct ethhdr *eth, const struct cv_nexthop *nh)
+{
+	set_macs(eth, nh);
+	count_cause(CV_C_SENT);
+	return bpf_redirect(nh->ifindex, 0);
+}
+
 /* Rewritten, one hop less, and out. */
 static __always_inline int xdp_nat_out(struct xdp_md *ctx, const struct flow *f, const struct nat *n,
 				       const struct cv_nexthop *nh)
@@ -41,8 +48,7 @@ static __always_inline int xdp_nat_out(struct xdp_md *ctx, const struct flow *f,
 	if (!(f->v6 ? nat_write(true, data, end, f, n) : nat_write(false, data, end, f, n)) ||
 	    data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6))
 		return XDP_DROP;
-	set_macs(data, nh);
-	return bpf_redirect(nh->ifindex, 0);
+	return xdp_out(data, nh);
 }
 
 /* Masq: a client's packet on its way to the real server. */
@@ -83,8 +89,7 @@ static __noinline int xdp_send_tunnel(struct xdp_md *ctx, struct flow *f, struct
 	eth->h_proto = o.v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	for (__u32 i = 0; i < TUN_MOST / 4 && i * 4 < o.len; i++)
 		((__u32 *)(eth + 1))[i] = ((__u32 *)o.bytes)[i];
-	set_macs(eth, &dest->nh[at]);
-	return bpf_redirect(dest->nh[at].ifindex, 0);
+	return xdp_out(eth, &dest->nh[at]);
 }
 
 static __always_inline bool xdp_tunnels(const struct flow *f, const struct cv_dest *dest, __u32 mtu, __u32 at)
@@ -135,8 +140,7 @@ static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6,
 		return xdp_send_nat(ctx, f, conn->slot, &dest->nh[at & 1]);
 	if (data + ETH_HLEN > end || !decrease_ttl(data, end, v6))
 		return XDP_DROP;
-	set_macs(data, &dest->nh[at & 1]);
-	return bpf_redirect(dest->nh[at & 1].ifindex, 0);
+	return xdp_out(data, &dest->nh[at & 1]);
 }
 
 /* An answer on its way to the client. */

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <linux/if_ether.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "case.h"
+
+bool bench;
+struct path *path;
+
+/* ---- what a packet is counted as -------------------------------------------------- */
+
+/* Those of enum cv_cause of which every packet has exactly one. */
+static bool is_final(enum cv_cause cause)
+{
+	return cause <= CV_C_FRAGMENT && cause != CV_C_PASS_TO_TC;
+}
+
+struct figures {
+	uint64_t causes[CV_C_COUNT];
+	uint32_t conns;
+};
+
+static void figures_take(const struct path *p, struct figures *f)
+{
+	for (unsigned int i = 0; i < CV_C_COUNT; i++)
+		f->causes[i] = path_cause(p, (enum cv_cause)i);
+	f->conns = table_count(p, false) + table_count(p, true);
+}
+
+/* Exactly one final cause, by one, and that the right one. */
+static unsigned int check_causes(const struct packet_case *c, enum door door,
+				 const struct figures *before, const struct figures *after)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < CV_C_COUNT; i++) {
+		uint64_t more = after->causes[i] - before->causes[i];
+
+		if (is_final((enum cv_cause)i) && more != (i == c->cause)) {
+			print_error("%s (%s): counted as %s %lu times, expected as %s\n", c->what,
+				    door_names[door], cause_names[i], (unsigned long)more,
+				    cause_names[c->cause]);
+			wrong++;
+		}
+	}
+	return wrong;
+}
+
+/* ---- one packet --------------------------------------------------------------------- */
+
+/* What must come out. A frame that tc sends gets its link layer only behind the program. */
+static void expected_frame(const struct packet_case *c, const struct outcome *o, enum door door,
+			   struct frame *f)
+{
+	bool by_xdp = door == XDP_DOOR && !o->handed_on;
+	uint8_t mac[6];
+
+	if (c->fate != SENT)
+		return;
+	if (c->error.type) {
+		frame_error(f, c->error);
+		return;
+	}
+	server_mac(c->server ? c->server : 1, mac);
+	frame_routed(f, by_xdp ? mac : NULL, by_xdp ? REAL_MAC : NULL);
+}
+
+static unsigned int check_frame(const struct packet_case *c, enum door door, const struct frame *in,
+				const struct outcome *o)
+{
+	struct frame want = *in;
+	int at;
+
+	if (o->fate == DROPPED)
+		return 0;
+	expected_frame(c, o, door, &want);
+	at = frame_differs(&want, &o->out, 0);
+	if (at < 0)
+		return 0;
+	print_error("%s (%s): the frame differs from byte %d on\n", c->what, door_names[door], at);
+	frame_print("in", in);
+	frame_print("expected", &want);
+	frame_print("out", &o->out);
+	return 1;
+}
+
+unsigned int case_play(struct path *p, enum door door, const struct packet_case *c)
+{
+	struct figures before, after;
+	unsigned int wrong;
+	struct outcome o;
+	struct frame in;
+
+	figures_take(p, &before);
+	frame_build(&in, &c->in);
+	path_send(p, door, &in, c->in.mark, &o);
+	figures_take(p, &after);
+	if (o.fate != c->fate) {
+		print_error("%s (%s): %s, expected %s\n", c->what, door_names[door],
+			    fate_names[o.fate], fate_names[c->fate]);
+		return 1;
+	}
+	wrong = check_frame(c, door, &in, &o) + check_causes(c, door, &before, &after);
+	if (after.conns - before.conns != c->conns) {
+		print_error("%s (%s): %d connections more, expected %u\n", c->what,
+			    door_names[door], (int)(after.conns - before.conns), c->conns);
+		wrong++;
+	}
+	return wrong;
+}
+
+/* Time in the program alone; TTL and state change with the first run, so give it room. */
+#define BENCH_RUNS 200
+
+static void case_bench(struct path *p, void (*set_up)(struct path *p), const struct packet_case *c)
+{
+	struct packet in = c->in;
+	uint32_t ns[DOORS];
+	struct frame f;
+
+	if (in.ttl != 1)
+		in.ttl = 255;
+	frame_build(&f, &in);
+	for (int door = 0; door < DOORS; door++) {
+		path_reset(p);
+		set_up(p);
+		if (door == XDP_DOOR)
+			path_run_xdp(p, &f, NULL, BENCH_RUNS, &ns[door]);
+		else
+			path_run_tc(p, &f, NULL, in.mark, BENCH_RUNS, &ns[door]);
+	}
+	printf("%6u %6u  %s\n", ns[XDP_DOOR], ns[TC_DOOR], c->what);
+}
+
+void cases_play(struct path *p, void (*set_up)(struct path *p), const struct packet_case *cases,
+		unsigned int n)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (bench) {
+			case_bench(p, set_up, &cases[i]);
+			continue;
+		}
+		for (int door = 0; door < DOORS; door++) {
+			path_reset(p);
+			set_up(p);
+			wrong += case_play(p, (enum door)door, &cases[i]) + table_audit(p);
+		}
+	}
+	if (wrong)
+		fail_msg("%u faults", wrong);
+}
+
+/* ---- smaller steps ------------------------------------------------------------------- */
+
+void expect_fate(struct path *p, enum door door, const struct packet *in, enum fate fate)
+{
+	struct outcome o;
+	struct frame f;
+
+	frame_build(&f, in);
+	path_send(p, door, &f, in->mark, &o);
+	if (o.fate != fate)
+		fail_msg("%s: %s, expected %s", door_names[door], fate_names[o.fate],
+			 fate_names[fate]);
+}
+
+static unsigned int server_number(const struct path *p, const struct packet *in)
+{
+	const struct cv_conn_common *c = table_find(p, in);
+	uint8_t last;
+
+	if (!c)
+		return 0;
+	last = p->dests[c->dest].addr.b[in->v6 ? 15 : 3];
+	return in->v6 ? last - 0x10U : last - 10U;
+}
+
+unsigned int server_of(struct path *p, enum door door, const struct packet *in)
+{
+	unsigned int number;
+	struct outcome o;
+	struct frame f;
+	uint8_t mac[6];
+
+	frame_build(&f, in);
+	path_send(p, door, &f, in->mark, &o);
+	if (o.fate != SENT || o.out.data[ETH_LEN + (in->v6 ? 6 : 9)] != f.data[ETH_LEN + (in->v6 ? 6 : 9)])
+		return 0; /* passed, dropped or answered */
+	number = server_number(p, in);
+	server_mac(number, mac);
+	if (door == XDP_DOOR && !o.handed_on && memcmp(o.out.data, mac, ETH_ALEN) != 0)
+		fail_msg("the connection is r%u's, the frame went elsewhere", number);
+	return number;
+}
+
+void expect_conn(struct path *p, const struct packet *of, const char *state, uint32_t timeout)
+{
+	const struct cv_conn_common *c = table_find(p, of);
+
+	if (!c)
+		fail_msg("no connection, expected one in %s", state);
+	if (strcmp(state_name(c->proto, c->ctl), state) != 0)
+		fail_msg("the connection is in %s, expected %s", state_name(c->proto, c->ctl), state);
+	if (c->timeout != timeout * CV_HZ || c->expires - p->clock->now != timeout * CV_HZ)
+		fail_msg("%s: expires in %u ticks, timeout %u, expected %u s", state,
+			 c->expires - p->clock->now, c->timeout, timeout);
+}
+
+void expect_counts(struct path *p, uint32_t dest, uint32_t active, uint32_t inactive)
+{
+	const struct cv_dest *d = &p->dests[dest];
+
+	if (d->activeconns != active || d->inactconns != inactive)
+		fail_msg("destination %u has %u active and %u inactive connections, expected %u and %u",
+			 dest, d->activeconns, d->inactconns, active, inactive);
+}
+
+void expect_audit(struct path *p)
+{
+	unsigned int broken = table_audit(p);
+
+	if (broken)
+		fail_msg("%u invariants broken", broken);
+}
+
+/* ---- the programs' frame -------------------------------------------------------------- */
+
+int packet_main(int argc, char **argv, const struct sizes *sizes, const char *name,
+		const struct CMUnitTest *tests, size_t n)
+{
+	int failed;
+
+	bench = argc > 1 && strcmp(argv[1], "--bench") == 0;
+	path = path_load(sizes);
+	if (bench)
+		printf("ns/packet: XDP, tc\n");
+	failed = _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+	path_free(path);
+	return failed;
+}

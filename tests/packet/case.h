@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tables of {what, packet in, verdict, packet out, map changes}, played through
+ * both doors, each time from the same state, which must come to the same.
+ */
+#ifndef PACKET_CASE_H
+#define PACKET_CASE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+#include "path.h"
+#include "table.h"
+#include "world.h"
+
+struct packet_case {
+	const char *what;
+	struct packet in;
+	enum fate fate;
+	enum cv_cause cause;	 /* what the packet is counted as */
+	struct icmp_error error; /* SENT: not the packet goes out but this about it */
+	unsigned int server;	 /* SENT: to which real server; 0: r1 */
+	unsigned int conns;	 /* connections that it makes: 0 or 1 */
+};
+
+/* Plays one packet in the present state. How much of what it does is not as the case says; prints that. */
+unsigned int case_play(struct path *p, enum door door, const struct packet_case *c);
+
+/*
+ * Plays every case through every door, each from the state that `set_up` makes
+ * after a reset. With the option --bench: prints ns per packet instead.
+ */
+void cases_play(struct path *p, void (*set_up)(struct path *p), const struct packet_case *cases,
+		unsigned int n);
+#define CASES(array) array, sizeof(array) / sizeof((array)[0])
+
+/* ---- smaller steps, for tests that tell a story -------------------------------- */
+
+/* Sends it and fails the test unless this becomes of it. */
+void expect_fate(struct path *p, enum door door, const struct packet *in, enum fate fate);
+/* Which real server (1 to SERVERS) the packet went to; 0: to none. By the connection, then by the frame. */
+unsigned int server_of(struct path *p, enum door door, const struct packet *in);
+/* The packet's connection is in this state with this timeout (s). */
+void expect_conn(struct path *p, const struct packet *of, const char *state, uint32_t timeout);
+void expect_counts(struct path *p, uint32_t dest, uint32_t active, uint32_t inactive);
+void expect_audit(struct path *p);
+
+/* ---- the programs' frame --------------------------------------------------------- */
+
+extern bool bench; /* --bench was given */
+extern struct path *path;
+
+/* main() of a test program: loads `path` with these sizes and runs the group. */
+int packet_main(int argc, char **argv, const struct sizes *sizes, const char *name,
+		const struct CMUnitTest *tests, size_t n);
+#define PACKET_MAIN(name, sizes, tests)                                                      \
+	int main(int argc, char **argv)                                                      \
+	{                                                                                    \
+		return packet_main(argc, argv, sizes, name, tests,                           \
+				   sizeof(tests) / sizeof((tests)[0]));                      \
+	}
+
+#endif
