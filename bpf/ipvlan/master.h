@@ -116,6 +116,7 @@ static __always_inline int master_input(struct __sk_buff *skb, __u32 index)
 /* l2 with hostreach: the host finds its slaves on the master, as it finds its other neighbours. */
 static __always_inline int l2_from_host(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 master)
 {
+	struct cv_ipv_slave *s;
 	struct frame f;
 	__u32 to;
 
@@ -132,15 +133,9 @@ static __always_inline int l2_from_host(struct __sk_buff *skb, struct cv_ipv_mas
 	}
 	if (f.dmac != f.smac)
 		return TC_ACT_UNSPEC;
-	to = addr_owner(master, f.family, &f.dst);
-	if (to == CV_NONE)
-		return TC_ACT_UNSPEC;
+	s = slave_at(addr_owner(master, f.family, &f.dst));
 	/* At egress there is no bpf_redirect_peer(): by way of the host end. */
-	{
-		struct cv_ipv_slave *s = slave_at(to);
-
-		return s ? bpf_redirect(s->ifindex, 0) : TC_ACT_SHOT;
-	}
+	return s ? bpf_redirect(s->ifindex, 0) : TC_ACT_UNSPEC;
 }
 
 static __always_inline int master_output(struct __sk_buff *skb, __u32 index)

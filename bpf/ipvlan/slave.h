@@ -227,6 +227,30 @@ static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender
 	return TC_ACT_OK;
 }
 
+/*
+ * vepa: out of the master, whatever the host's routes to the other slave say. A
+ * look-up that is bound to a device steps over another device's routes for IPv4,
+ * but for IPv6 it takes them for the best match; so there it is the way to the
+ * rest of the world that is asked for.
+ */
+static __always_inline int l3_to_switch(struct __sk_buff *skb, const struct sender *from,
+					const struct frame *f)
+{
+	struct bpf_fib_lookup fib = { .family = AF_INET6, .ifindex = from->master->ifindex };
+	struct bpf_redir_neigh nh = { .nh_family = AF_INET6 };
+	long rc;
+
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	if (f->family == AF_INET)
+		return bpf_redirect_neigh(from->master->ifindex, NULL, 0, 0);
+	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), BPF_FIB_LOOKUP_OUTPUT);
+	if ((rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) ||
+	    fib.ifindex != from->master->ifindex)
+		return bpf_redirect_neigh(from->master->ifindex, NULL, 0, 0);
+	__builtin_memcpy(nh.ipv6_nh, fib.ipv6_dst, sizeof(nh.ipv6_nh));
+	return bpf_redirect_neigh(from->master->ifindex, &nh, sizeof(nh), 0);
+}
+
 static __always_inline int l3_output(struct __sk_buff *skb, const struct sender *from, struct frame *f)
 {
 	__u32 to;
@@ -243,9 +267,7 @@ static __always_inline int l3_output(struct __sk_buff *skb, const struct sender 
 		return drop(from, CV_IPV_DROP_PRIVATE);
 	if (!(from->policy & CV_IPV_VEPA))
 		return to_neighbour(skb, from, to);
-	/* Routed as drivers/net/ipvlan routes: out of the master, whatever the host's routes say. */
-	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
-	return bpf_redirect_neigh(from->master->ifindex, NULL, 0, 0);
+	return l3_to_switch(skb, from, f);
 }
 
 /* ---- the host end's two hooks ---------------------------------------------------- */

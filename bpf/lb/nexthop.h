@@ -41,7 +41,8 @@ struct hop {
 /*
  * Fills *hop. bpf_fib_lookup() returns, and what becomes of it:
  *   SUCCESS         route and neighbour: the MACs are known
- *   NO_NEIGH        route, no neighbour: tc lets the kernel resolve it
+ *   NO_NEIGH        route, no neighbour: tc lets the kernel resolve it; the
+ *                   MTU is not told then
  *   FRAG_NEEDED     does not come: the length given is 1, to learn the MTU
  *   NOT_FWDED       a local (or broadcast) address: pass up the local stack
  *   others          no route (unreachable, blackhole, prohibit, ...)
@@ -68,7 +69,7 @@ static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr,
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return;
 	hop->nh.ifindex = fib.ifindex;
-	hop->nh.mtu = fib.mtu_result;
+	hop->nh.mtu = rc == BPF_FIB_LKUP_RET_SUCCESS ? fib.mtu_result : 0;
 	hop->family = fib.family;
 	if (fib.family == AF_INET6)
 		__builtin_memcpy(&hop->gw, fib.ipv6_dst, sizeof(hop->gw));

@@ -68,6 +68,8 @@ static __always_inline int tc_out(const struct hop *hop)
 /* Does it go over the link as it is? What a GSO packet is cut into does if the MSS was negotiated. */
 static __always_inline bool tc_fits(const struct __sk_buff *skb, const struct flow *f, __u32 mtu)
 {
+	if (!mtu)	/* not known until the neighbour is */
+		return true;
 	if (skb->gso_segs > 1)
 		return skb->gso_size + f->l4 - ETH_HLEN + sizeof(struct tcphdr) <= mtu;
 	return f->len <= mtu;
@@ -246,10 +248,10 @@ static __noinline int tc_send_tunnel(struct __sk_buff *skb, struct flow *f, stru
 	if (!f || !dest || !s)
 		return tc_drop(CV_C_DROP_ERROR);
 	hop = &s->hop;
-	room = hop->nh.mtu - tun_overhead(dest);
+	room = hop->nh.mtu ? hop->nh.mtu - tun_overhead(dest) : 0;
 	if (f->ttl <= 1)
 		return SEND_TTL;
-	if (f->v6 && room < 1280)
+	if (f->v6 && room && room < 1280)
 		return tc_drop(CV_C_DROP_TOOBIG);
 	if (!tc_fits(skb, f, room))
 		return SEND_TOO_BIG | room;
