@@ -11,17 +11,17 @@ serve_names 7 r1 r2 r3
 service -t 7 -s rr
 talker tcp 7
 expect "r1 5, r2 5, r3 5, failed 0" talk open 15
-watch_arrivals r1
+watch r1
 
 ipvsadm -d -t "$VIP:7" -r "$R1:7"
 sleep 0.1			# what was already on its way
-before=$(arrivals r1)
+before=$(seen r1)
 expect "ok" talk wait 0.5
 expect "r2 5, r3 5, failed 5" talk ask
 expect "r2 10, r3 10, failed 0" talk open 20
-expect "$before" arrivals r1
+expect "$before" seen r1
 
 ipvsadm -a -t "$VIP:7" -r "$R1:7" -g
 expect "ok" talk wait 5
 expect "r1 5, r2 15, r3 15, failed 0" talk ask
-between "$((before + 1))" 1000000 "$(arrivals r1)" "what arrived at r1"
+[ "$(seen r1)" != "$before" ]

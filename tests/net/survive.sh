@@ -8,7 +8,6 @@
 
 cluster
 mute
-meet
 ack="tcp $CLIENT:4000 > $VIP:80 A"
 at_r1="r1: tcp $CLIENT_ADDR:4000 > $VIP_ADDR:80 A ttl 63"
 

@@ -136,7 +136,6 @@ lab_real_server() {
 lab_nginx() {
 	local host=$1 name=$2 dir=$LAB_DIR/nginx-$1
 	mkdir -p "$dir"
-	head -c 4000000 /dev/zero | tr '\0' "${name: -1}" >"$dir/big"
 	cat >"$dir/nginx.conf" <<-END
 		pid $dir/pid;
 		worker_processes 1;
@@ -149,7 +148,6 @@ lab_nginx() {
 			add_header X-Server $name;
 			server {
 				listen 80 backlog=4096; listen [::]:80 backlog=4096;
-				root $dir;
 				location = / { return 200 "$name\n"; }
 			}
 		}

@@ -15,12 +15,17 @@
 #
 # With DIRECTOR=kernel the director is Linux's own IPVS, where there is one: what a test says
 # of IPVS must hold there too. Tests that are about culvert alone call `ours` and are skipped.
-set -euo pipefail
+set -Eeuo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+WIRE_WAIT=0.25
+if [ "${DIRECTOR:-}" = kernel ]; then
+	WIRE_WAIT=1		# in an emulated machine
+fi
+export WIRE_WAIT
 BUILD=$(cd "${BUILD:-$here/../../../build}" && pwd)
 PATH=$here:$BUILD:$PATH:/usr/sbin:/sbin
-# shellcheck source=tests/net/lib/lab.sh
+# shellcheck source=lab.sh
 . "$here/lab.sh"
 
 door=tc family=4
@@ -53,7 +58,7 @@ ours() {
 
 finish() {
 	local status=$? command
-	trap - EXIT
+	trap - EXIT ERR
 	trap '' INT TERM
 	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
 		say "the director at the end:"
@@ -67,6 +72,7 @@ finish() {
 	exit $status
 }
 trap finish EXIT
+trap 'say "line $LINENO of ${BASH_SOURCE[0]##*/} failed: $BASH_COMMAND"' ERR
 trap 'exit 143' INT TERM
 
 # ---- commands on the director ---------------------------------------------------------------
@@ -117,6 +123,16 @@ servers() {
 		}'
 }
 
+# stats: what ipvsadm -Ln --stats says, exactly: "service|r1|.. CONNS INPKTS OUTPKTS INBYTES OUTBYTES".
+stats() {
+	ipvsadm -Ln --stats --exact | awk -v r1="$R1" -v r2="$R2" -v r3="$R3" '
+		NR > 3 && $1 != "->" { print "service", $3, $4, $5, $6, $7 }
+		NR > 3 && $1 == "->" {
+			sub(/:[0-9]+$/, "", $2)
+			print $2 == r1 ? "r1" : $2 == r2 ? "r2" : $2 == r3 ? "r3" : $2, $3, $4, $5, $6, $7
+		}'
+}
+
 # connections: what ipvsadm -Lcn lists, a line each, sorted: "PROTO STATE CLIENT VIRTUAL SERVER".
 connections() {
 	ipvsadm -Lcn | awk 'NR > 2 { print $1, $3, $4, $5, $6 }' | sort
@@ -158,6 +174,7 @@ serve_names() {
 
 # talker tcp|udp PORT: a client for `talk`, of the virtual address (or of ADDRESS, the third).
 talker() {
+	rm -f "$LAB_DIR/to" "$LAB_DIR/from"
 	mkfifo "$LAB_DIR/to" "$LAB_DIR/from"
 	exec {to}<>"$LAB_DIR/to" {from}<>"$LAB_DIR/from"
 	start client talk "$1" "${3:-$VIP_ADDR}" "$2" <&"$to" >&"$from"
@@ -172,27 +189,35 @@ talk() {
 	echo "$answer"
 }
 
-# watch_arrivals HOST, arrivals HOST: how many packets for the virtual address reached it since.
-watch_arrivals() {
+# watch HOST, seen HOST: the packets for the virtual address that have come by since, at the client
+# on their way out, at a server on their way in: "PACKETS BYTES" of the network layer.
+watch() {
+	local hook=prerouting
+	[ "$1" != client ] || hook=postrouting
 	on "$1" nft -f - <<-END
 		table inet watch {
-			counter arrivals { }
-			chain in {
-				type filter hook prerouting priority -400;
-				ip daddr 207.175.44.110 counter name arrivals
-				ip6 daddr 2001:db8:44::110 counter name arrivals
+			counter seen { }
+			chain watch {
+				type filter hook $hook priority -400;
+				ip daddr 207.175.44.110 counter name seen
+				ip6 daddr 2001:db8:44::110 counter name seen
 			}
 		}
 	END
 }
 
-arrivals() {
-	on "$1" nft -j list counter inet watch arrivals | jq '.nftables[1].counter.packets'
+seen() {
+	on "$1" nft -j list counter inet watch seen |
+		jq -r '.nftables[1].counter | "\(.packets) \(.bytes)"'
 }
 
-# mute: client and real servers answer nothing by themselves, so that crafted packets stand alone.
+# mute: client and real servers answer nothing by themselves, so that crafted packets stand alone,
+# and the director knows its neighbours, so that they need not wait.
 mute() {
-	local host
+	local host address
+	for address in "$CLIENT_ADDR" "${R_ADDR[@]:1}"; do
+		on director ping -q -c1 -W2 "$address" >/dev/null
+	done
 	for host in client r1 r2 r3; do
 		on "$host" nft -f - <<-END
 			table inet mute {
@@ -203,14 +228,6 @@ mute() {
 				}
 			}
 		END
-	done
-}
-
-# meet: the director learns every neighbour, so that crafted packets do not wait for it.
-meet() {
-	local address
-	for address in "$CLIENT_ADDR" "${R_ADDR[@]:1}"; do
-		on director ping -q -c1 -W2 "$address" >/dev/null
 	done
 }
 
@@ -245,7 +262,7 @@ within() {
 
 # between LOW HIGH NUMBER [WHAT]
 between() {
-	[ "$1" -le "$3" ] && [ "$3" -le "$2" ] ||
+	[[ $1 -le $3 && $3 -le $2 ]] ||
 		fail "${4:-the number} is $3, not $1 to $2, in line ${BASH_LINENO[0]} of ${BASH_SOURCE[1]##*/}"
 }
 

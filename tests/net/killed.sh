@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The command is killed at random instants of 200 edits, under load: no request fails or waits, and
+# every edit has happened or has not; the next command needs no repair.
+# doors: xdp tc
+# seconds: 120
+. "$(dirname "$0")/lib/test.sh"
+ours
+
+cluster
+service -t 80 -s wrr
+load_begin
+
+extra="-t $VIP:80 -r 192.168.10.9:80"
+edits=(
+	"-e -t $VIP:80 -r $R1:80 -g -w 3" "-e -t $VIP:80 -r $R1:80 -g -w 1"
+	"-E -t $VIP:80 -s rr" "-E -t $VIP:80 -s wlc" "-E -t $VIP:80 -s wrr"
+	"-a $extra -g -w 0" "-d $extra" "-e $extra -g -w 0 -x 9"
+	"-A -u $VIP:53 -s rr" "-D -u $VIP:53" "-a -u $VIP:53 -r $R1:53 -g" "-d -u $VIP:53 -r $R1:53"
+	"-A -t $VIP:443 -s wlc" "-a -t $VIP:443 -r $R2:443 -g" "-D -t $VIP:443"
+	"--set 900 120 301" "-Z"
+)
+
+# What may stand in a listing, line by line; a service's lines stand together.
+sound() {
+	ipvsadm -Sn | awk -v vip="$VIP" '
+		$1 == "-A" { service = $2 $3; if (seen[service]++) bad = 1; next }
+		$1 == "-a" { if ($2 $3 != service || seen[service $5]++) bad = 1; next }
+		{ bad = 1 }
+		END { exit bad }'
+}
+
+mkfifo "$LAB_DIR/nothing"
+exec {nothing}<>"$LAB_DIR/nothing"
+killed=0 done=0 refused=0
+for round in {1..200}; do
+	# shellcheck disable=SC2086 # options
+	start director "$BUILD/culvert" ipvsadm ${edits[RANDOM % ${#edits[@]}]} 2>/dev/null
+	command=$!
+	# A command takes some 3 ms, most of it to start.
+	read -r -t "0.00$((RANDOM % 6))$((RANDOM % 10))" <&"$nothing" || true
+	kill -KILL $command 2>/dev/null || true
+	status=0
+	wait $command 2>/dev/null || status=$?
+	case $status in
+	0) done=$((done + 1)) ;;
+	137) killed=$((killed + 1)) ;;
+	*) refused=$((refused + 1)) ;;		# the edit before may have been the same
+	esac
+	[ $((round % 10)) -ne 0 ] || sound || fail "a broken listing: $(ipvsadm -Sn)"
+done
+say "$killed killed, $done done, $refused refused because of what was there"
+between 30 200 $killed "the number of commands killed"
+between 10 200 $((done + refused)) "the number of commands that ended"
+
+load_end >"$LAB_DIR/result"
+cat "$LAB_DIR/result" >&2
+expect "0" awk 'NR == 1 { print $NF }' "$LAB_DIR/result"
+between 0 900 "$(awk 'NR == 2 { print $2 }' "$LAB_DIR/result")" "the slowest answer's milliseconds"
+
+# The state lists, saves, restores and edits like any other.
+culvert status >/dev/null
+ipvsadm -Sn >"$LAB_DIR/saved"
+ipvsadm -C
+expect "" ipvsadm -Sn
+ipvsadm -R <"$LAB_DIR/saved"
+expect "$(sort "$LAB_DIR/saved")" sort <(ipvsadm -Sn)
+ipvsadm -C
+service -t 80 -s rr
+expect "r1 20, r2 20, r3 20, failed 0" requests 60

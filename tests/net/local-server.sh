@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The director may be a real server of its own: its share goes up to its stack, as does all of a
+# connection that it got.
+# doors: xdp tc
+# families: 4 6
+. "$(dirname "$0")/lib/test.sh"
+
+cluster
+serve_names 7 director r1 r2 r3
+local=127.0.0.1
+[ "$family" = 4 ] || local="[::1]"
+own="$DIRECTOR_ADDR"
+[ "$family" = 4 ] || own="[$own]"
+
+for address in "$own" "$local" "$VIP"; do
+	service -t 7 -s rr
+	service -u 7 -s rr
+	ipvsadm -a -t "$VIP:7" -r "$address:7" -g
+	ipvsadm -a -u "$VIP:7" -r "$address:7" -g
+	for proto in tcp udp; do
+		talker $proto 7
+		expect "director 5, r1 5, r2 5, r3 5, failed 0" talk open 20
+		expect "director 5, r1 5, r2 5, r3 5, failed 0" talk ask
+	done
+	ipvsadm -C
+done

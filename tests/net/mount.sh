@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The first culvert of a machine may be one inside `ip netns exec`, which has mounts of its own:
+# the state that it makes is the machine's all the same.
+. "$(dirname "$0")/lib/test.sh"
+ours
+
+lab_up
+
+# A machine of its own, as far as mounts go: its first process is the one below.
+machine() {
+	mount --make-rshared /
+	umount -l /run/culvert 2>/dev/null || true
+	rmdir /run/culvert 2>/dev/null || true
+	ip netns exec "$LAB-director" "$BUILD/culvert" attach eth0 --max-conns 1024 >/dev/null
+	ip netns exec "$LAB-director" "$BUILD/culvert" ipvsadm -A -t "$VIP:80" -s rr
+	echo "of type $(stat -f -c %T /run/culvert)"
+	nsenter --net="/run/netns/$LAB-director" "$BUILD/culvert" ipvsadm -Sn
+	ip netns exec "$LAB-director" "$BUILD/culvert" detach --all
+	echo "left: $(ls /run/culvert)"
+}
+export -f machine
+export VIP BUILD
+expect "of type bpf_fs
+-A -t $VIP:80 -s rr
+left: " unshare --mount --propagation private --pid --fork --mount-proc bash -c machine
