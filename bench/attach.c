@@ -5,6 +5,7 @@
  * their device; their counters are found through the program's maps.
  */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <getopt.h>
 #include <linux/if_link.h>
 #include <string.h>
@@ -18,6 +19,19 @@ static void attach_xdp(unsigned int ifindex, struct bpf_program *prog)
 {
 	int err = bpf_xdp_attach(ifindex, bpf_program__fd(prog), XDP_FLAGS_DRV_MODE, NULL);
 
+	if (err)
+		die("%s does not attach: %s", bpf_program__name(prog), strerror(-err));
+}
+
+/* At clsact, as all kernels have it, and without a link that would end with this process. */
+static void attach_tc(unsigned int ifindex, struct bpf_program *prog)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(prog));
+	int err = bpf_tc_hook_create(&hook);
+
+	if (!err || err == -EEXIST)
+		err = bpf_tc_attach(&hook, &opts);
 	if (err)
 		die("%s does not attach: %s", bpf_program__name(prog), strerror(-err));
 }
@@ -50,7 +64,9 @@ static bool attach_bare(unsigned int ifindex, const char *name, uint32_t to)
 	if (to && bpf_map_update_elem(bpf_map__fd(skel->maps.to_device), &zero, &to, BPF_ANY))
 		die("no such device to send to");
 	prog = bpf_object__find_program_by_name(skel->obj, name);
-	if (prog)
+	if (prog && bpf_program__type(prog) == BPF_PROG_TYPE_SCHED_CLS)
+		attach_tc(ifindex, prog);
+	else if (prog)
 		attach_xdp(ifindex, prog);
 	bare_bpf__destroy(skel);
 	return prog;
@@ -65,7 +81,7 @@ int pump_attach(int argc, char **argv)
 	};
 	static const char help[] =
 		"usage: pump attach DEV sink|sink_by_class|bounce|none\n"
-		"       pump attach DEV redirect|redirect_map|pass --to DEV\n";
+		"       pump attach DEV redirect|redirect_map|tc_redirect --to DEV\n";
 	unsigned int ifindex, to = 0;
 	const char *name;
 	int option;

@@ -2,6 +2,7 @@
 /* Bare XDP, the reference: only the MAC addresses change. */
 #include <stdbool.h>
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
 /* Where `redirect` sends; 0: nowhere. */
@@ -14,10 +15,8 @@ struct {
 	__type(value, __u32);
 } to_device SEC(".maps");
 
-static __always_inline bool swap_macs(struct xdp_md *ctx)
+static __always_inline bool swap(__u16 *h, __u16 *end)
 {
-	__u16 *h = (__u16 *)(long)ctx->data, *end = (__u16 *)(long)ctx->data_end;
-
 	if (h + 7 > end)
 		return false;
 	for (int i = 0; i < 3; i++) {
@@ -27,6 +26,11 @@ static __always_inline bool swap_macs(struct xdp_md *ctx)
 		h[i + 3] = t;
 	}
 	return true;
+}
+
+static __always_inline bool swap_macs(struct xdp_md *ctx)
+{
+	return swap((__u16 *)(long)ctx->data, (__u16 *)(long)ctx->data_end);
 }
 
 SEC("xdp")
@@ -45,6 +49,15 @@ SEC("xdp")
 int redirect_map(struct xdp_md *ctx)
 {
 	return swap_macs(ctx) ? bpf_redirect_map(&to_device, 0, 0) : XDP_ABORTED;
+}
+
+/* The same at tc ingress: the limit of a tc door. */
+SEC("tc")
+int tc_redirect(struct __sk_buff *skb)
+{
+	if (!swap((__u16 *)(long)skb->data, (__u16 *)(long)skb->data_end))
+		return TC_ACT_SHOT;
+	return bpf_redirect(to_ifindex, 0);
 }
 
 char LICENSE[] SEC("license") = "GPL";

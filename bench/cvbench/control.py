@@ -128,6 +128,6 @@ class Control:
         """What `status` says the table takes, over the connections it has room for."""
         status = json.loads(lane.culvert("status", "-j"))
         try:
-            return status["memory"][f"conns{family}"] / self.conns
+            return status["tables"][f"conns{family}"]["memory"] / self.conns
         except KeyError as why:
-            raise Failed(f"status -j has no memory.{why}") from why
+            raise Failed(f"status -j does not say {why}") from why

@@ -37,12 +37,13 @@ class Failed(Exception):
     """A measurement that cannot be believed; says why in one line."""
 
 
-def run(*command, text_in=None, check=True):
+def run(*command, text_in=None, check=True, name=None):
     """Runs a command and returns its output; Failed with its own first line of complaint."""
     done = subprocess.run(command, input=text_in, capture_output=True, text=True, check=False)
     if check and done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no word of why"]
-        raise Failed(f"{os.path.basename(command[0])}: {said[0]} (exit {done.returncode})")
+        name = name or os.path.basename(command[0])
+        raise Failed(f"{name}: {said[0]} (exit {done.returncode})")
     return done.stdout
 
 
@@ -78,7 +79,10 @@ class Lane:
         return f"{self.base}{which}"
 
     def sh(self, which, *command, **options):
-        return run("nsenter", f"--net=/run/netns/{self.ns(which)}", *command, **options)
+        return run(*self._enter(which), *command, name=os.path.basename(command[0]), **options)
+
+    def _enter(self, which):
+        return "nsenter", f"--net=/run/netns/{self.ns(which)}"
 
     def ip(self, which, *words):
         return run("ip", "-n", self.ns(which), *words)
@@ -179,6 +183,19 @@ class Lane:
         if must_arrive and arrived < report["all"] * 0.999:
             raise Failed(f"only {arrived} of {report['all']} packets arrived")
         return report, got
+
+    def send_from(self, cpus, seconds, **traffic):
+        """Sends from several CPUs at once, each through its own queues; the sum of their Mpps."""
+        senders = []
+        for cpu in cpus:
+            words = self.traffic(cpu=cpu, **traffic)
+            senders.append(subprocess.Popen(
+                [*self._enter("g"), PUMP, "send", "g0", *map(str, words), "--seconds",
+                 str(seconds)], stdout=subprocess.PIPE, text=True))
+        reports = [json.loads(s.communicate()[0] or "{}") for s in senders]
+        if any(s.returncode for s in senders):
+            raise Failed("a sender failed")
+        return sum(r["packets"] * 1e3 / r["ns"] for r in reports)
 
     # ---- culvert
 

@@ -21,6 +21,11 @@ def _receive_frames(lane):
     lane.sh("d", "ethtool", "-K", "d0", "gro", "on")
 
 
+def bare_tc(lane):
+    _receive_frames(lane)
+    lane.pump("d", "attach", "d0", "tc_redirect", "--to", "d1")
+
+
 def forwarding(lane):
     _receive_frames(lane)
 

@@ -10,6 +10,9 @@ REFERENCE = "bare-redirect"
 MILLION = 1_000_000
 COUNTS = ((1, "1"), (1000, "1k"), (100_000, "100k"), (MILLION, "1M"))
 
+# Seconds of a flood that fill a table of the default size.
+FILL = 0.8
+
 # Room for a million flows in each family's table, and some churn.
 ROOM = 1_200_000
 
@@ -62,10 +65,17 @@ class Row:
 
     def measure(self, lane, seconds):
         """Millions of packets a second."""
-        report, _ = lane.send(seconds, self.sink, must_arrive=self.flood < 1,
-                              family=self.family, flows=self.flows, services=self.services,
-                              flood=self.flood, vip=self.vip)
+        report, _ = lane.send(seconds, self.sink, family=self.family, flows=self.flows,
+                              services=self.services, flood=self.flood, vip=self.vip)
         return report["packets"] * 1e3 / report["ns"]
+
+
+@dataclass(frozen=True)
+class TwoCores(Row):
+    """Both cores send, each through its own queue of every veth."""
+
+    def measure(self, lane, seconds):
+        return lane.send_from((0, 1), seconds, family=self.family, flows=self.flows)
 
 
 BARE = LaneKind("bare", lanes.bare)
@@ -73,15 +83,22 @@ FORWARD = LaneKind("forward", lanes.forwarding)
 NFT = LaneKind("nft", lanes.nftables)
 YARD = LaneKind("yard", lanes.yardstick)
 YARD_TUNNEL = LaneKind("yard-ipip", lanes.yardstick_tunnel)
-DR = culvert_lane("dr", max_conns=ROOM, families=(4, 6))
+DR = culvert_lane("dr", families=(4, 6))	# as it comes: 262,144 connections of each family
+DR_LARGE = culvert_lane("dr-large", max_conns=ROOM, families=(4, 6))
 TC = culvert_lane("tc", mode="tc", families=(4, 6))
-NAT = culvert_lane("nat", max_conns=ROOM, method="-m")
-IPIP = culvert_lane("ipip", max_conns=ROOM, method="-i")
+NAT = culvert_lane("nat", method="-m")
+NAT_LARGE = culvert_lane("nat-large", max_conns=ROOM, method="-m")
+IPIP = culvert_lane("ipip", method="-i")
+IPIP_LARGE = culvert_lane("ipip-large", max_conns=ROOM, method="-i")
 FLOOD = culvert_lane("flood")
 
 
 def _of(n):
     return f"{n} flow" + ("s" if n != "1" else "")
+
+
+def _roomy(count, default, large):
+    return large if count == MILLION else default
 
 
 def bare_rows():
@@ -90,6 +107,8 @@ def bare_rows():
               LaneKind("bare-map", lanes.bare_map), live=False)
     yield Row("bare-bounce", "bare XDP: swap MACs, XDP_TX", LaneKind("bounce", lanes.bounce),
               live=False, sink=("g", "g0"), quick=True)
+    yield Row("bare-tc", "bare tc: swap MACs, redirect", LaneKind("bare-tc", lanes.bare_tc),
+              live=False, quick=True)
 
 
 def kernel_rows():
@@ -114,18 +133,22 @@ def yardstick_rows():
 def culvert_rows():
     goals = {"1k": (Goal(0.85), Goal(3, "nft-10k")), "1M": (Goal(0.5), Goal(2, "yard-1M"))}
     for count, name in COUNTS:
-        yield Row(f"dr-{name}", f"culvert DR, {_of(name)}", DR, count,
+        yield Row(f"dr-{name}", f"culvert DR, {_of(name)}", _roomy(count, DR, DR_LARGE), count,
                   goals=goals.get(name, ()), quick=count in (1, 1000, 100_000, MILLION))
     for count, name in COUNTS[1::2]:
-        yield Row(f"dr6-{name}", f"culvert DR, IPv6, {_of(name)}", DR, count, family=6,
-                  quick=count == 1000)
+        yield Row(f"dr6-{name}", f"culvert DR, IPv6, {_of(name)}",
+                  _roomy(count, DR, DR_LARGE), count, family=6, quick=count == 1000)
+    yield TwoCores("dr-1k-2cpus", "culvert DR, 1k flows, two cores, two queues", DR, 1000,
+                   goals=(Goal(1.8, "dr-1k"),))
     yield Row("tc-1k", "culvert DR, tc door, 1k flows", TC, 1000,
               goals=(Goal(3, "nft-1k"),), quick=True)
     yield Row("tc6-1k", "culvert DR, tc door, IPv6, 1k flows", TC, 1000, family=6)
     for count, name in COUNTS[1::2]:
-        yield Row(f"nat-{name}", f"culvert NAT, requests, {_of(name)}", NAT, count,
+        yield Row(f"nat-{name}", f"culvert NAT, requests, {_of(name)}",
+                  _roomy(count, NAT, NAT_LARGE), count,
                   goals=(Goal(0.75, f"dr-{name}"),))
-        yield Row(f"ipip-{name}", f"culvert IPIP, {_of(name)}", IPIP, count,
+        yield Row(f"ipip-{name}", f"culvert IPIP, {_of(name)}",
+                  _roomy(count, IPIP, IPIP_LARGE), count,
                   goals=(Goal(0.80, f"dr-{name}"),))
 
 
@@ -155,7 +178,7 @@ class FloodRow(Row):
     """New connections only, into a table that earlier rounds have filled."""
 
     def prepare(self, lane):
-        lane.send(1.0, must_arrive=False, flood=1.0)
+        lane.send(FILL, must_arrive=False, flood=1.0)
 
 
 @dataclass(frozen=True)
@@ -165,7 +188,7 @@ class ShareRow(Row):
     def prepare(self, lane):
         lane.pump("s", "attach", "s0", "sink_by_class")
         lane.open_flows(flows=self.flows)
-        lane.send(1.0, must_arrive=False, flood=1.0)
+        lane.send(FILL, must_arrive=False, flood=1.0)
 
     def measure(self, lane, seconds):
         report, got = lane.send(seconds, must_arrive=False, flows=self.flows, flood=0.5)
