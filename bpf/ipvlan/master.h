@@ -123,19 +123,21 @@ static __always_inline int l2_from_host(struct __sk_buff *skb, struct cv_ipv_mas
 	parse_frame(skb, &f);
 	if (f.kind != FRAME_IP && f.kind != FRAME_ARP)
 		return TC_ACT_UNSPEC;
+	mark(skb, FROM_HOST);
 	if (f.group) {
 		to = l2_target(skb, master, &f);
 		if (to != CV_NONE)
 			clone_to(skb, to);
 		else
 			flood(skb, master, m->slots, CV_NONE);
-		return TC_ACT_UNSPEC;
+	} else if (f.dmac == f.smac) {
+		/* At egress there is no bpf_redirect_peer(): by way of the host end. */
+		s = slave_at(addr_owner(master, f.family, &f.dst));
+		if (s)
+			return bpf_redirect(s->ifindex, 0);
 	}
-	if (f.dmac != f.smac)
-		return TC_ACT_UNSPEC;
-	s = slave_at(addr_owner(master, f.family, &f.dst));
-	/* At egress there is no bpf_redirect_peer(): by way of the host end. */
-	return s ? bpf_redirect(s->ifindex, 0) : TC_ACT_UNSPEC;
+	mark(skb, 0);
+	return TC_ACT_UNSPEC;
 }
 
 static __always_inline int master_output(struct __sk_buff *skb, __u32 index)

@@ -328,7 +328,7 @@ static __always_inline int slave_input(struct __sk_buff *skb, __u32 index)
 
 	if (!m)
 		return TC_ACT_SHOT;
-	if (!skb->ingress_ifindex) {
+	if (!skb->ingress_ifindex && skb->tc_index != FROM_HOST) {
 		parse_frame(skb, &f);
 		if (f.kind != FRAME_IP || f.group)
 			return TC_ACT_SHOT;

@@ -16,6 +16,9 @@
 /* Reinjected at the master by us, and not to be copied to the slaves again. */
 #define FROM_SLAVE 0xc173
 
+/* Sent by the host out of the master, and turned round to a slave by us. */
+#define FROM_HOST 0xc174
+
 static __always_inline void mark(struct __sk_buff *skb, __u32 what)
 {
 	skb->tc_index = what;

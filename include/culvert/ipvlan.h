@@ -124,12 +124,13 @@ struct cv_ipv_addr {
 
 /* `allows`: sources that a slave may use beside its own; longest prefix. */
 struct cv_ipv_allow_key {
-	__u32 prefixlen;	/* of what follows: 64 + the network's */
+	__u32 prefixlen;	/* of what follows: CV_IPV_ALLOW_FIXED + the network's */
 	__u32 slave;
 	__u32 family;
+	__u32 reserved;		/* 0 */
 	union cv_addr addr;
 };
-#define CV_IPV_ALLOW_FIXED 64	/* bits of the key before the address */
+#define CV_IPV_ALLOW_FIXED 96	/* bits between prefixlen and the address */
 
 /* Per slave (and, behind those, per master) and CPU, in `counters`. */
 enum cv_ipv_count {

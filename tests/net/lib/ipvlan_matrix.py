@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ipvlan_matrix.py DRIVER [MODE...] - every cell of the matrix, as JSON lines.
+
+{l2, l3, l3s} x {bridge, private, vepa} x {IPv4, IPv6} x {outside->slave, slave->outside,
+slave->slave, host->slave, slave->host} x {ICMP, TCP, UDP}: did it work, with what TTL did
+request and answer arrive, and which netfilter hooks did they cross in which namespace.
+DRIVER is "culvert", or "kernel" where the kernel has ipvlan.
+"""
+import json
+import sys
+import time
+
+from ipvlan_lab import Hooks, Lab, targets, version
+
+
+def cells(lab, mode, flag):
+    hooks = {name: Hooks(lab, name) for name in ("host", "s1", "s2")} if not cells.hooks else cells.hooks
+    cells.hooks = hooks
+    lab.slaves(mode, flag)
+    for flow, src, addrs in targets(mode):
+        for addr in addrs:
+            # The first packet's neighbour discovery is not what is asked about.
+            lab.ping(src, addr)
+            for kind in ("icmp", "tcp", "udp"):
+                for one in hooks.values():
+                    one.take()
+                result = lab.exchange(kind, src, addr)
+                time.sleep(0.01)
+                crossed = {name: found for name, one in hooks.items() if (found := one.take())}
+                print(json.dumps({"mode": mode, "flag": flag, "flow": flow, "ip": version(addr), "kind": kind,
+                                  **{k: result[k] for k in ("ok", "at", "ttl", "reply_ttl") if k in result},
+                                  "hooks": crossed}), flush=True)
+    lab.drop_slaves()
+
+
+cells.hooks = None
+
+
+def main():
+    driver, modes = sys.argv[1], sys.argv[2:] or ("l2", "l3", "l3s")
+    with Lab(driver) as lab:
+        lab.wire()
+        lab.forward_on_host()
+        lab.serve("client", "host", "s1", "s2")
+        for mode in modes:
+            for flag in ("bridge", "private", "vepa"):
+                cells(lab, mode, flag)
+
+
+main()
