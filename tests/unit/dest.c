@@ -263,17 +263,23 @@ static uint64_t conns_of(uint32_t slot)
 static void figures_only_in_the_same_service(void **state)
 {
 	struct cv_service_spec s;
+	struct cv_service *before;
 	uint32_t slot;
 
 	serve(CV_SCHED_RR, 1, NULL);
 	s = lab_service(VIP, 80, CV_SCHED_RR);
+	before = svc();
 	slot = lab_slot(&key, "10.1.0.1");
 	lab->counters[slot * lab->journal->geo.ncpus].conns = 7;
 	assert_int_equal(del("10.1.0.1"), 0);
 	assert_int_equal(add("10.1.0.1", 1), 0);
 	assert_int_equal(conns_of(slot), 7);
 	assert_int_equal(cv_service_del(lab, &key), 0);
+	/* The next one is another service, even in the same slot. */
+	lab_age(CV_GRACE);
+	lab->journal->service_hint = (uint32_t)(before - lab->svcs);
 	assert_int_equal(cv_service_add(lab, &s), 0);
+	assert_ptr_equal(svc(), before);
 	assert_int_equal(add("10.1.0.1", 1), 0);
 	assert_int_equal(lab_slot(&key, "10.1.0.1"), slot);
 	assert_int_equal(conns_of(slot), 0);

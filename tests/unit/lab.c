@@ -146,9 +146,8 @@ static int listing_dest(const struct cv_dest_info *d, void *arg)
 	return 0;
 }
 
-static int listing_service(const struct cv_service_info *s, void *arg)
+static void listing_service(struct line *l, const struct cv_service_info *s)
 {
-	struct line *l = arg;
 	const struct cv_service *svc = &lab->svcs[s->id];
 
 	say(l, "{");
@@ -157,20 +156,44 @@ static int listing_service(const struct cv_service_info *s, void *arg)
 	    s->spec.sched, s->spec.flags, s->spec.timeout, s->spec.netmask, s->spec.pe, s->num_dests,
 	    (unsigned long long)s->figures.total[CV_CONNS], svc->wrr_weight, svc->wrr_max,
 	    svc->wrr_gcd);
-	cv_each_dest(lab, s->id, listing_dest, arg);
+	assert_int_equal(cv_each_dest(lab, s->id, listing_dest, l), 0);
 	say(l, "}");
+}
+
+struct services {
+	struct cv_service_info info[LAB_SERVICES];
+	size_t n;
+};
+
+static int collect(const struct cv_service_info *s, void *arg)
+{
+	struct services *all = arg;
+
+	assert_true(all->n < LAB_SERVICES);
+	all->info[all->n++] = *s;
 	return 0;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(&((const struct cv_service_info *)a)->spec.key,
+		      &((const struct cv_service_info *)b)->spec.key,
+		      sizeof(struct cv_service_key));
 }
 
 const char *lab_listing(void)
 {
 	static struct line l;
+	struct services all = {};
 	const struct cv_settings *s = cv_settings(lab);
 
 	l.n = 0;
 	say(&l, "%u %u %u %u %u", s->num_services, s->num_fwmark, s->num_anyport, s->num_persistent,
 	    s->timeout[CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED]);
-	assert_int_equal(cv_each_service(lab, listing_service, &l), 0);
+	assert_int_equal(cv_each_service(lab, collect, &all), 0);
+	qsort(all.info, all.n, sizeof(all.info[0]), by_key);
+	for (size_t i = 0; i < all.n; i++)
+		listing_service(&l, &all.info[i]);
 	return l.text;
 }
 
