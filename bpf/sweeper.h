@@ -31,6 +31,34 @@ struct sweep {
 	bool v6;
 };
 
+/*
+ * net.ipv4.vs.drop_entry: connections that have proved nothing end early
+ * (ip_vs_random_dropentry()): a 32nd of the table a second, at random; of the
+ * half-open all, of the established those that were idle for a minute and have
+ * seen few packets, the fewer the likelier.
+ */
+static __always_inline bool dropped_early(const struct sweep *s, const struct cv_conn_common *c, __u32 ctl)
+{
+	__u32 state = ctl & CV_CTL_STATE, chance = bpf_get_prandom_u32();
+
+	if (c->proto != IPPROTO_TCP || ctl & CV_CTL_TEMPLATE || chance % 32)
+		return false;
+	if (state == CV_TCP_SYN_RECV || state == CV_TCP_SYNACK)
+		return true;
+	return state == CV_TCP_ESTABLISHED && c->timeout - (c->expires - s->now) > IDLE_ENOUGH &&
+	       c->in_pkts && c->in_pkts <= 8 && (chance >> 5) % c->in_pkts == 0;
+}
+
+static __always_inline void sweep_expired(struct sweep *s, struct cv_conn_common *c, __u32 slot, __u32 ctl)
+{
+	if (READ_ONCE(c->n_control)) {	/* ip_vs_conn_expire(): "expire_later" */
+		c->timeout = 60 * CV_HZ;
+		WRITE_ONCE(c->expires, s->now + c->timeout);
+	} else if (conn_end(s->v6, c, slot, ctl)) {
+		count_cause(CV_C_CONN_EXPIRED);
+	}
+}
+
 static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 {
 	struct cv_conn_common *c = conn_at(s->v6, slot);
@@ -39,14 +67,14 @@ static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 	if (!c)
 		return;
 	ctl = READ_ONCE(c->ctl);
-	if (!(ctl & CV_CTL_LIVE) || !cv_before(READ_ONCE(c->expires), s->now))
+	if (!(ctl & CV_CTL_LIVE))
 		return;
-	if (READ_ONCE(c->n_control)) {	/* ip_vs_conn_expire(): "expire_later" */
-		c->timeout = 60 * CV_HZ;
-		WRITE_ONCE(c->expires, s->now + c->timeout);
-	} else if (conn_end(s->v6, c, slot, ctl)) {
-		count_cause(CV_C_CONN_EXPIRED);
-	}
+	if (unlikely(settings.drop_entry) && dropped_early(s, c, ctl) && conn_end(s->v6, c, slot, ctl))
+		count_cause(CV_C_CONN_EVICTED);
+	else if (!cv_before(READ_ONCE(c->expires), s->now))
+		return;
+	else
+		sweep_expired(s, c, slot, ctl);
 }
 
 static long sweep_set(__u32 step, void *arg)

@@ -26,6 +26,7 @@ int cmd_ipvsadm(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_link(int argc, char **argv);
 int cmd_addr(int argc, char **argv);
+int cmd_sysctl(int argc, char **argv);
 int cmd_track(int argc, char **argv);
 
 /* Prints "culvert NAME: ..." on standard error and returns CMD_FAILED. */

@@ -16,6 +16,7 @@ const struct command commands[] = {
 	{ "ipvsadm", "services, real servers and connections, as ipvsadm(8)", cmd_ipvsadm, true },
 	{ "link", "ipvlan slaves, as ip-link(8)", cmd_link, false },
 	{ "addr", "their addresses, as ip-address(8)", cmd_addr, false },
+	{ "sysctl", "the load balancer's settings: net.ipv4.vs.*", cmd_sysctl, false },
 	{ "track", "let slaves follow their namespaces and their master", cmd_track, false },
 	{ "help", "show this list", cmd_help, false },
 	{ NULL, NULL, NULL, false },

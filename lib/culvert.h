@@ -128,6 +128,22 @@ int cv_flush(struct cv *cv);						 /* ipvsadm -C */
 int cv_zero(struct cv *cv, const struct cv_service_key *key);		 /* -Z; NULL: all. -ESRCH */
 int cv_set_timeouts(struct cv *cv, uint32_t tcp, uint32_t tcp_fin, uint32_t udp); /* seconds; 0 keeps. -EINVAL */
 
+/* ---- settings (vs_settings.c): net.ipv4.vs.* ------------------------------ */
+
+struct cv_setting {
+	const char *name;	/* without "net.ipv4.vs." */
+	unsigned int values;	/* 1, or 2 */
+	uint32_t value[2];
+};
+
+/* Names with or without the prefix. -ENOENT: no such setting. */
+int cv_setting_get(const struct cv *cv, const char *name, struct cv_setting *out);
+int cv_each_setting(const struct cv *cv, int (*each)(const struct cv_setting *s, void *arg), void *arg);
+/* Wants the lock held. -EINVAL, -ERANGE; -EOPNOTSUPP: culvert does not do that, and cv_why() says why. */
+int cv_setting_set(struct cv *cv, const char *name, const char *text);
+/* Would it be set? The same errors. */
+int cv_setting_check(const char *name, const char *text);
+
 /* ---- destinations (dest.c) ----------------------------------------------- */
 
 struct cv_dest_spec {

@@ -26,6 +26,15 @@ static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl, c
 	       (mode & 2 && state == CV_TCP_FIN_WAIT && ctl & CV_CTL_NOOUTPUT);
 }
 
+/* net.ipv4.vs.drop_packet: every am_droprate-th new connection is refused (ip_vs_todrop()). */
+static __always_inline bool drop_by_rate(void)
+{
+	if (likely(!settings.drop_packet) || ++clock.drop_counter < settings.am_droprate)
+		return false;
+	clock.drop_counter = 0;
+	return true;
+}
+
 /* A packet without a connection: finds its service, has it scheduled, opens one. */
 GLOBAL int admit(struct flow *f, struct decision *out)
 {
@@ -40,6 +49,8 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	if (f->proto == IPPROTO_TCP && !(f->tcp_flags & TCP_SYN) &&
 	    !(settings.sloppy_tcp && !(f->tcp_flags & TCP_RST)))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
+	if (drop_by_rate())
+		return decided(out, V_DROP, CV_C_DROP_OVERLOAD);
 	/* Active FTP's data connections come from real servers: ip_vs_schedule(). */
 	if (f->sport == bpf_htons(FTP_DATA))
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);

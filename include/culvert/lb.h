@@ -365,6 +365,7 @@ struct cv_geometry {
 /* What the sweeper keeps; the clock every packet reads stands alone. */
 struct cv_clock {
 	__u32 now;		/* ticks */
+	__u32 drop_counter;	/* drop_packet: new connections since the last one that was dropped */
 } CV_ALIGNED;
 
 /* C6: two seconds. */
