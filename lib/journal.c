@@ -7,9 +7,10 @@
 #include "figures.h"
 #include "instance.h"
 #include "journal.h"
+#include "scheduler.h"
 #include "why.h"
 
-enum op_kind { OP_STORE, OP_SWAP, OP_AND, OP_FOLD, OP_HASH_ADD, OP_HASH_DEL };
+enum op_kind { OP_STORE, OP_SWAP, OP_AND, OP_FOLD, OP_HASH_ADD, OP_HASH_DEL, OP_REBUILD };
 
 /* How every operation of a record begins. */
 struct op {
@@ -35,6 +36,13 @@ struct op_fold {
 	uint64_t old[CV_RATES]; /* gone, before */
 };
 
+/* The last of a record: of the list as the others leave it. */
+struct op_rebuild {
+	struct op op;
+	uint32_t service;
+	uint32_t fresh;
+};
+
 struct op_hash {
 	struct op op;
 	uint32_t value;
@@ -56,7 +64,7 @@ static void step(void)
 
 void txn_begin(struct txn *t, struct cv *cv)
 {
-	*t = (struct txn){ .cv = cv };
+	*t = (struct txn){ .cv = cv, .rebuild = CV_NONE };
 }
 
 static void *add_op(struct txn *t, enum op_kind kind, enum map_id map, size_t size)
@@ -190,6 +198,22 @@ void txn_hash_del(struct txn *t, enum map_id map, const void *key, uint32_t valu
 	add_hash(t, OP_HASH_DEL, map, key, value);
 }
 
+void txn_rebuild(struct txn *t, uint32_t service, bool fresh)
+{
+	t->rebuild = service;
+	t->fresh |= fresh;
+}
+
+static void add_rebuild(struct txn *t)
+{
+	struct op_rebuild *op = add_op(t, OP_REBUILD, MAP_SCHED_TABLES, sizeof(*op));
+
+	if (!op)
+		return;
+	op->service = t->rebuild;
+	op->fresh = t->fresh;
+}
+
 /* ---- carrying out --------------------------------------------------------- */
 
 static int hash_set(struct cv *cv, const struct op_hash *op)
@@ -230,6 +254,11 @@ static void swap(void *field, uint32_t from, uint32_t value)
 				    __ATOMIC_RELAXED);
 }
 
+static int rebuild(struct cv *cv, const struct op_rebuild *op)
+{
+	return sched_rebuild(cv, op->service, op->fresh);
+}
+
 static int carry_out(struct cv *cv, const struct op *op)
 {
 	const struct op_store *s = (const struct op_store *)op;
@@ -252,6 +281,8 @@ static int carry_out(struct cv *cv, const struct op *op)
 		return hash_set(cv, (const struct op_hash *)op);
 	case OP_HASH_DEL:
 		return hash_clear(cv, (const struct op_hash *)op);
+	case OP_REBUILD:
+		return rebuild(cv, (const struct op_rebuild *)op);
 	}
 	return cv_fail(-EPROTO, "the journal has an operation that this culvert does not know");
 }
@@ -304,6 +335,9 @@ static int apply(struct cv *cv)
 	if (err) {
 		for (at = 0; at < failed; at += op_at(j, at)->size)
 			take_back(cv, op_at(j, at));
+		/* It may have failed half way; what it makes depends on what is taken back by now. */
+		if (op_at(j, failed)->kind == OP_REBUILD)
+			rebuild(cv, (const struct op_rebuild *)op_at(j, failed));
 	}
 	__atomic_store_n(&j->state, JOURNAL_EMPTY, __ATOMIC_RELEASE);
 	step();
@@ -314,6 +348,8 @@ int txn_commit(struct txn *t)
 {
 	struct journal *j = t->cv->journal;
 
+	if (t->rebuild != CV_NONE)
+		add_rebuild(t);
 	if (t->err)
 		return t->err;
 	j->used = t->used;

@@ -77,6 +77,8 @@ struct txn {
 	struct cv *cv;
 	uint32_t used;
 	int err;
+	uint32_t rebuild; /* the service that the record ends with; CV_NONE: none */
+	bool fresh;
 };
 
 /* Begins a record; what follows adds to it, and txn_commit() says if anything failed. */
@@ -98,6 +100,9 @@ void txn_fold(struct txn *t, uint32_t service, uint32_t dest, int sign);
 /* Adds an entry that is not there to, or removes one from, a BPF hash map of 32-bit values. */
 void txn_hash_add(struct txn *t, enum map_id map, const void *key, uint32_t value);
 void txn_hash_del(struct txn *t, enum map_id map, const void *key, uint32_t value);
+
+/* Ends the record with sched_rebuild(): of one service, whenever it is said. */
+void txn_rebuild(struct txn *t, uint32_t service, bool fresh);
 
 /* Makes it happen. 0, or the first error of the calls above or of carrying it out. */
 int txn_commit(struct txn *t);

@@ -11,6 +11,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <culvert/sched.h>
+
 #include <culvert/lb.h> /* before the skeleton, which has its types */
 
 #include "bpffs.h"
@@ -94,7 +96,7 @@ static uint32_t entries(const struct cv_geometry *geo, const char *map)
 		{ "svcs", geo->max_services },
 		{ "svc_est", geo->max_services },
 		{ "services", geo->max_services },
-		{ "tables", geo->max_services },
+		{ "tables", geo->max_services * CV_TABLE_PIECES },
 		{ "dests", geo->max_dests },
 		{ "dest_est", geo->max_dests },
 		{ "dest_slots", geo->max_dests },

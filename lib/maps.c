@@ -5,6 +5,8 @@
 
 #include <bpf/bpf.h>
 
+#include <culvert/sched.h>
+
 #include "bpffs.h"
 #include "cleanup.h"
 #include "instance.h"
@@ -35,6 +37,9 @@ static const struct {
 	[MAP_SERVICES] = { "services", sizeof(uint32_t), 0 },
 	[MAP_DEST_SLOTS] = { "dest_slots", sizeof(uint32_t), 0 },
 	[MAP_DEVICES] = { "devices", sizeof(struct cv_device), 0 },
+	[MAP_SCHED_TABLES] = { "tables", sizeof(struct cv_table), 0 },
+	[MAP_SCHED_CACHE] = { "cache", 0, 0 },
+	[MAP_SCHED_MEMBERS] = { "cache_members", 0, 0 },
 };
 
 /* Array elements stand 8 bytes aligned, as the kernel lays them. */

@@ -52,6 +52,7 @@ void cv_memory(const struct cv *ccv, struct cv_memory *out)
 		case MAP_SVCS:
 		case MAP_SVC_EST:
 		case MAP_SERVICES:
+		case MAP_SCHED_TABLES:
 			out->services += bytes;
 			break;
 		case MAP_DESTS:

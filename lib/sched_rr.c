@@ -9,4 +9,4 @@ static void changed(struct txn *t, const struct sched_change *c)
 		txn_swap(t, &t->cv->svcs[c->service].cursor, c->dest, c->before);
 }
 
-const struct sched_ops sched_rr = { .changed = changed };
+const struct sched_ops sched_rr = { .changed = changed, .link = sched_skip };

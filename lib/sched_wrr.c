@@ -66,4 +66,4 @@ static void changed(struct txn *t, const struct sched_change *c)
 	txn_set(t, &svc->wrr_weight, mark);
 }
 
-const struct sched_ops sched_wrr = { .init = init, .changed = changed };
+const struct sched_ops sched_wrr = { .init = init, .changed = changed, .link = sched_skip };

@@ -154,6 +154,7 @@ static int unhash(struct cv *cv, uint32_t slot, uint64_t todo)
 	txn_set(&t, &svc->flags, 0);
 	txn_set(&t, &svc->freed, cv_now(cv));
 	count(&t, &svc->key, svc->flags, -1);
+	sched_done(&t, slot);
 	txn_set(&t, &cv->journal->todo, todo);
 	return txn_commit(&t);
 }

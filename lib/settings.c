@@ -56,6 +56,8 @@ void settings_init(struct cv_settings *s)
 		.sync_ports = 1,
 		.sync_qlen_max = (uint32_t)(sysconf(_SC_AVPHYS_PAGES) / 32),
 		.sync_version = 1,
+		.lblc_expiration = 24 * 60 * 60,
+		.lblcr_expiration = 24 * 60 * 60,
 	};
 	memcpy(s->timeout, default_timeouts, sizeof(default_timeouts));
 }
