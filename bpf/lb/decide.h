@@ -46,8 +46,8 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	service = service_find(f);
 	if (service == CV_NONE)
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
-	if (f->proto == IPPROTO_TCP && !(f->tcp_flags & TCP_SYN) &&
-	    !(settings.sloppy_tcp && !(f->tcp_flags & TCP_RST)))
+	if (f->proto == IPPROTO_TCP &&
+	    (f->tcp_flags & TCP_RST || !(f->tcp_flags & TCP_SYN || settings.sloppy_tcp)))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
 	if (drop_by_rate())
 		return decided(out, V_DROP, CV_C_DROP_OVERLOAD);

@@ -155,6 +155,34 @@ void cases_play(struct path *p, void (*set_up)(struct path *p), const struct pac
 
 /* ---- smaller steps ------------------------------------------------------------------- */
 
+static char playing[256];
+
+void now_playing(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(playing, sizeof(playing), format, ap);
+	va_end(ap);
+}
+
+void fault(const char *format, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	fail_msg("%s%s%s", playing, *playing ? ": " : "", text);
+}
+
+void expect_equal(const char *what, long got, long want)
+{
+	if (got != want)
+		fault("%s: %ld, expected %ld", what, got, want);
+}
+
 void expect_fate(struct path *p, enum door door, const struct packet *in, enum fate fate)
 {
 	struct outcome o;
@@ -163,37 +191,53 @@ void expect_fate(struct path *p, enum door door, const struct packet *in, enum f
 	frame_build(&f, in);
 	path_send(p, door, &f, in->mark, &o);
 	if (o.fate != fate)
-		fail_msg("%s: %s, expected %s", door_names[door], fate_names[o.fate],
+		fault("%s: %s, expected %s", door_names[door], fate_names[o.fate],
 			 fate_names[fate]);
 }
 
-static unsigned int server_number(const struct path *p, const struct packet *in)
+/* N of the server rN. */
+static unsigned int server_number(const struct path *p, uint32_t dest)
 {
-	const struct cv_conn_common *c = table_find(p, in);
-	uint8_t last;
+	const struct cv_dest *d = &p->dests[dest];
 
-	if (!c)
-		return 0;
-	last = p->dests[c->dest].addr.b[in->v6 ? 15 : 3];
-	return in->v6 ? last - 0x10U : last - 10U;
+	return d->flags & CV_DEST_IPV6 ? d->addr.b[15] - 0x10U : d->addr.b[3] - 10U;
+}
+
+/* The destination that has counted a packet since `before` was taken; CV_NONE: none. */
+static uint32_t counted_at(const struct path *p, const uint64_t *before)
+{
+	for (uint32_t i = 0; i < p->num_dests; i++) {
+		if (path_counters(p, i).inpkts != before[i])
+			return i;
+	}
+	return CV_NONE;
 }
 
 unsigned int server_of(struct path *p, enum door door, const struct packet *in)
 {
-	unsigned int number;
+	uint64_t before[128];
+	const struct cv_conn_common *c;
 	struct outcome o;
 	struct frame f;
 	uint8_t mac[6];
+	uint32_t dest;
 
+	for (uint32_t i = 0; i < p->num_dests; i++)
+		before[i] = path_counters(p, i).inpkts;
 	frame_build(&f, in);
 	path_send(p, door, &f, in->mark, &o);
-	if (o.fate != SENT || o.out.data[ETH_LEN + (in->v6 ? 6 : 9)] != f.data[ETH_LEN + (in->v6 ? 6 : 9)])
-		return 0; /* passed, dropped or answered */
-	number = server_number(p, in);
-	server_mac(number, mac);
+	dest = counted_at(p, before);
+	if ((o.fate == SENT) != (dest != CV_NONE) && o.out.len <= f.len)
+		fault("%s, but counted at destination %d", fate_names[o.fate], (int)dest);
+	if (dest == CV_NONE)
+		return 0;
+	c = table_find(p, in);
+	if (c && c->dest != dest)
+		fault("counted at destination %u, but the connection has %u", dest, c->dest);
+	server_mac(server_number(p, dest), mac);
 	if (door == XDP_DOOR && !o.handed_on && memcmp(o.out.data, mac, ETH_ALEN) != 0)
-		fail_msg("the connection is r%u's, the frame went elsewhere", number);
-	return number;
+		fault("counted at r%u, but sent elsewhere", server_number(p, dest));
+	return server_number(p, dest);
 }
 
 void expect_conn(struct path *p, const struct packet *of, const char *state, uint32_t timeout)
@@ -201,11 +245,11 @@ void expect_conn(struct path *p, const struct packet *of, const char *state, uin
 	const struct cv_conn_common *c = table_find(p, of);
 
 	if (!c)
-		fail_msg("no connection, expected one in %s", state);
+		fault("no connection, expected one in %s", state);
 	if (strcmp(state_name(c->proto, c->ctl), state) != 0)
-		fail_msg("the connection is in %s, expected %s", state_name(c->proto, c->ctl), state);
+		fault("the connection is in %s, expected %s", state_name(c->proto, c->ctl), state);
 	if (c->timeout != timeout * CV_HZ || c->expires - p->clock->now != timeout * CV_HZ)
-		fail_msg("%s: expires in %u ticks, timeout %u, expected %u s", state,
+		fault("%s: expires in %u ticks, timeout %u, expected %u s", state,
 			 c->expires - p->clock->now, c->timeout, timeout);
 }
 
@@ -214,7 +258,7 @@ void expect_counts(struct path *p, uint32_t dest, uint32_t active, uint32_t inac
 	const struct cv_dest *d = &p->dests[dest];
 
 	if (d->activeconns != active || d->inactconns != inactive)
-		fail_msg("destination %u has %u active and %u inactive connections, expected %u and %u",
+		fault("destination %u has %u active and %u inactive connections, expected %u and %u",
 			 dest, d->activeconns, d->inactconns, active, inactive);
 }
 
@@ -223,21 +267,35 @@ void expect_audit(struct path *p)
 	unsigned int broken = table_audit(p);
 
 	if (broken)
-		fail_msg("%u invariants broken", broken);
+		fault("%u invariants broken", broken);
 }
 
 /* ---- the programs' frame -------------------------------------------------------------- */
 
+/* What one test was at is nothing to the next. */
+static int forget_playing(void **state)
+{
+	playing[0] = '\0';
+	return 0;
+}
+
 int packet_main(int argc, char **argv, const struct sizes *sizes, const char *name,
 		const struct CMUnitTest *tests, size_t n)
 {
+	struct CMUnitTest each[32];
 	int failed;
 
+	if (n > sizeof(each) / sizeof(each[0]))
+		return 2;
+	for (size_t i = 0; i < n; i++) {
+		each[i] = tests[i];
+		each[i].setup_func = forget_playing;
+	}
 	bench = argc > 1 && strcmp(argv[1], "--bench") == 0;
 	path = path_load(sizes);
 	if (bench)
 		printf("ns/packet: XDP, tc\n");
-	failed = _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+	failed = _cmocka_run_group_tests(name, each, n, NULL, NULL);
 	path_free(path);
 	return failed;
 }

@@ -41,9 +41,19 @@ void cases_play(struct path *p, void (*set_up)(struct path *p), const struct pac
 
 /* ---- smaller steps, for tests that tell a story -------------------------------- */
 
+/* What is being played: stands before the text of a fault(), and of the expectations below. */
+__attribute__((format(printf, 1, 2))) void now_playing(const char *format, ...);
+
+/* Fails the test. */
+__attribute__((format(printf, 1, 2))) void fault(const char *format, ...);
+void expect_equal(const char *what, long got, long want);
+
 /* Sends it and fails the test unless this becomes of it. */
 void expect_fate(struct path *p, enum door door, const struct packet *in, enum fate fate);
-/* Which real server (1 to SERVERS) the packet went to; 0: to none. By the connection, then by the frame. */
+/*
+ * Which real server (1 to SERVERS) the packet went to; 0: to none. Counters,
+ * connection and (from XDP) the frame must agree.
+ */
 unsigned int server_of(struct path *p, enum door door, const struct packet *in);
 /* The packet's connection is in this state with this timeout (s). */
 void expect_conn(struct path *p, const struct packet *of, const char *state, uint32_t timeout);

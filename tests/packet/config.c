@@ -21,8 +21,8 @@ static int32_t gcd(int32_t a, int32_t b)
 	return b ? gcd(b, a % b) : a;
 }
 
-/* The weights or the list have changed (ip_vs_wrr_init_svc(), ip_vs_wrr_dest_changed()). */
-static void measure(struct path *p, uint32_t service)
+/* ip_vs_wrr_init_svc() and, when weights or the list have changed, ip_vs_wrr_dest_changed(). */
+static void measure(struct path *p, uint32_t service, bool init)
 {
 	struct cv_service *s = &p->svcs[service];
 	int32_t divisor = 0, most = 0;
@@ -33,10 +33,16 @@ static void measure(struct path *p, uint32_t service)
 		if (p->dests[d].weight > most)
 			most = p->dests[d].weight;
 	}
-	s->cursor = CV_NONE;
-	s->wrr_gcd = divisor ? divisor : 1;
-	s->wrr_max = most - (s->wrr_gcd - 1);
-	s->wrr_weight = s->wrr_max;
+	if (!divisor)
+		divisor = 1;
+	if (s->sched == CV_SCHED_WRR || init)
+		s->cursor = CV_NONE;
+	s->wrr_gcd = divisor;
+	s->wrr_max = most - (divisor - 1);
+	if (init || s->wrr_weight > s->wrr_max || !s->wrr_weight)
+		s->wrr_weight = s->wrr_max;
+	else if (divisor > 1)
+		s->wrr_weight = s->wrr_weight / divisor * divisor + 1;
 }
 
 /* ---- services ------------------------------------------------------------------- */
@@ -65,9 +71,11 @@ uint32_t service_add(struct path *p, const struct service_spec *spec)
 	*s = (struct cv_service){ .key = key_of(spec),
 				  .flags = spec->flags | CV_SVC_USED,
 				  .sched = spec->sched,
+				  .timeout = spec->timeout,
+				  .netmask = spec->v6 ? 128 : 0xffffffff,
 				  .head = CV_NONE,
 				  .serial = index + 1 };
-	measure(p, index);
+	measure(p, index, true);
 	if (bpf_map_update_elem(p->services, &s->key, &index, BPF_NOEXIST) < 0)
 		give_up("service_add");
 	p->settings->num_services++;
@@ -104,7 +112,7 @@ static void link_in(struct path *p, uint32_t service, uint32_t dest)
 	d->flags |= CV_DEST_AVAILABLE;
 	s->head = dest;
 	s->num_dests++;
-	measure(p, service);
+	measure(p, service, false);
 }
 
 uint32_t dest_add(struct path *p, uint32_t service, const struct dest_spec *spec)
@@ -113,14 +121,15 @@ uint32_t dest_add(struct path *p, uint32_t service, const struct dest_spec *spec
 	struct cv_service *s = &p->svcs[service];
 	struct cv_dest *d = &p->dests[index];
 	unsigned int number = spec->number ? spec->number : 1;
-	const char *addr = spec->addr ? spec->addr : server_addr(number, s->key.family == AF_INET6);
+	const char *text = spec->addr ? spec->addr : server_addr(number, s->key.family == AF_INET6);
 	enum cv_method method = spec->masq ? CV_MASQ : spec->method ? spec->method : CV_DROUTE;
 	bool v6;
+	union cv_addr addr = addr_of(text, &v6);
 
 	if (index >= p->geo.max_dests)
 		abort();
 	*d = (struct cv_dest){ .flags = method | CV_DEST_USED | spec->flags,
-			       .addr = addr_of(addr, &v6),
+			       .addr = addr,
 			       .port = spec->port ? htons(spec->port) : s->key.port,
 			       .weight = spec->weight == WEIGHT_ZERO ? 0 :
 					 spec->weight		     ? spec->weight :
@@ -128,6 +137,7 @@ uint32_t dest_add(struct path *p, uint32_t service, const struct dest_spec *spec
 			       .u_threshold = spec->u_threshold,
 			       .l_threshold = spec->l_threshold,
 			       .owner = s->key,
+			       .src_default = addr_of(server_addr(0, v6), NULL),
 			       .neigh_seen = p->clock->now,
 			       .serial = index + 1 };
 	if (v6)
@@ -164,16 +174,13 @@ static void unlink_from(struct path *p, struct cv_service *s, uint32_t dest)
 void dest_remove(struct path *p, uint32_t dest)
 {
 	struct cv_dest *d = &p->dests[dest];
-	uint32_t service = d->service, cursor;
+	uint32_t service = d->service;
 
 	d->flags &= ~CV_DEST_AVAILABLE;
 	unlink_from(p, &p->svcs[service], dest);
 	d->service = CV_NONE;
 	d->trashed = p->clock->now;
-	cursor = p->svcs[service].cursor;
-	measure(p, service);
-	if (p->svcs[service].sched == CV_SCHED_RR)
-		p->svcs[service].cursor = cursor;
+	measure(p, service, false);
 }
 
 void dest_readd(struct path *p, uint32_t service, uint32_t dest)
@@ -183,12 +190,8 @@ void dest_readd(struct path *p, uint32_t service, uint32_t dest)
 
 void dest_weight(struct path *p, uint32_t dest, int32_t weight)
 {
-	uint32_t service = p->dests[dest].service, cursor = p->svcs[service].cursor;
-
 	p->dests[dest].weight = weight;
-	measure(p, service);
-	if (p->svcs[service].sched == CV_SCHED_RR)
-		p->svcs[service].cursor = cursor;
+	measure(p, p->dests[dest].service, false);
 }
 
 uint32_t simple_service(struct path *p, bool v6, uint8_t proto)

@@ -18,6 +18,7 @@ struct service_spec {
 	uint32_t fwmark;	/* a fwmark service: nothing above but v6 counts */
 	enum cv_sched sched;
 	uint32_t flags;		/* CV_SVC_* */
+	uint32_t timeout;	/* of persistence, s */
 };
 
 /* Their index. */
