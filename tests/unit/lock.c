@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The lock: one at a time, whoever holds it is named, and it ends with its holder. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "lab.h"
+#include "tick.h"
+
+/* A child that has the lock, and says so by stopping itself. */
+static pid_t holder(void)
+{
+	pid_t pid;
+	int status;
+
+	cv_unlock(lab);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct cv *cv;
+
+		if (cv_open(&cv) || cv_lock(cv, 5))
+			_exit(1);
+		raise(SIGSTOP);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(cv_lock(lab, 1), 0);
+}
+
+static void a_stopped_holder_is_named(void **state)
+{
+	pid_t pid = holder();
+	uint64_t begin = tick_ns();
+	char wanted[32];
+
+	assert_int_equal(cv_lock(lab, 1), -EBUSY);
+	assert_in_range(tick_ns() - begin, 900000000, 3000000000);
+	snprintf(wanted, sizeof(wanted), "process %d ", pid);
+	assert_non_null(strstr(cv_why(), wanted));
+	assert_non_null(strstr(cv_why(), "stopped"));
+	end(pid);
+}
+
+static void a_running_holder_is_not_called_stopped(void **state)
+{
+	pid_t pid = holder();
+	char wanted[32];
+
+	kill(pid, SIGCONT);
+	usleep(20000);
+	assert_int_equal(cv_lock(lab, 1), -EBUSY);
+	snprintf(wanted, sizeof(wanted), "process %d ", pid);
+	assert_non_null(strstr(cv_why(), wanted));
+	assert_null(strstr(cv_why(), "stopped"));
+	end(pid);
+}
+
+/* It waits, and goes on as soon as the holder is gone. */
+static void a_waiter_gets_it(void **state)
+{
+	pid_t pid = holder(), killer;
+	uint64_t begin = tick_ns();
+
+	killer = fork();
+	assert_true(killer >= 0);
+	if (killer == 0) {
+		usleep(300000);
+		kill(pid, SIGKILL);
+		_exit(0);
+	}
+	assert_int_equal(cv_lock(lab, 10), 0);
+	assert_in_range(tick_ns() - begin, 250000000, 5000000000);
+	waitpid(killer, NULL, 0);
+	waitpid(pid, NULL, 0);
+}
+
+/* Reading does not wait. */
+static void a_listing_needs_no_lock(void **state)
+{
+	pid_t pid = holder();
+	struct cv *cv;
+	uint64_t begin = tick_ns();
+
+	assert_int_equal(cv_open(&cv), 0);
+	assert_int_equal(cv_settings(cv)->num_services, 0);
+	assert_true(tick_ns() - begin < 500000000);
+	cv_close(&cv);
+	end(pid);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stopped_holder_is_named),
+		cmocka_unit_test(a_running_holder_is_not_called_stopped),
+		cmocka_unit_test(a_waiter_gets_it),
+		cmocka_unit_test(a_listing_needs_no_lock),
+	};
+
+	return cmocka_run_group_tests(tests, lab_make, lab_unmake);
+}
