@@ -23,10 +23,10 @@ int session_open(struct session *s)
 
 	if (s->cv)
 		return 0;
+	if (!is_admin())
+		return -EPERM;
 	err = cv_open(&s->cv);
-	if (err == -ENOENT)
-		return is_admin() ? 0 : -EPERM;
-	return err;
+	return err == -ENOENT ? 0 : err;
 }
 
 static int session_create(struct session *s)
@@ -49,13 +49,19 @@ void session_end(struct session *s)
 	cv_close(&s->cv);
 }
 
-static int session_lock(struct session *s)
+/* Opens and locks the instance; s->cv stays NULL if there is none and none is to be made. */
+static int session_lock(struct session *s, bool create)
 {
-	int err;
+	int err = s->locked ? 0 : -ENOENT;
 
-	if (s->locked)
-		return 0;
-	err = cv_lock(s->cv, 0);
+	while (err == -ENOENT) {
+		err = create ? session_create(s) : session_open(s);
+		if (err || !s->cv)
+			return err;
+		err = cv_lock(s->cv, 0);
+		if (err == -ENOENT) /* it was removed while we waited */
+			cv_close(&s->cv);
+	}
 	s->locked = !err;
 	return err;
 }
@@ -88,9 +94,7 @@ static int apply_add(struct session *s, const struct ipvsadm_request *r)
 
 	if (unknown)
 		return stands(s, &spec.key) ? -EEXIST : unknown;
-	err = session_create(s);
-	if (!err)
-		err = session_lock(s);
+	err = session_lock(s, true);
 	return err ? err : cv_service_add(s->cv, &spec);
 }
 
@@ -162,17 +166,15 @@ static int apply_nowhere(struct session *s, const struct ipvsadm_request *r)
 
 int apply(struct session *s, const struct ipvsadm_request *r)
 {
-	int err = 0;
+	bool create = r->command == IPVSADM_TIMEOUTS || r->command == IPVSADM_START_DAEMON;
+	int err;
 
 	if (r->command == IPVSADM_ADD)
 		return apply_add(s, r);
-	if (r->command == IPVSADM_TIMEOUTS || r->command == IPVSADM_START_DAEMON)
-		err = session_create(s);
-	if (!err && !s->cv)
-		return apply_nowhere(s, r);
-	if (!err)
-		err = session_lock(s);
-	return err ? err : apply_locked(s, r);
+	err = session_lock(s, create);
+	if (err)
+		return err;
+	return s->cv ? apply_locked(s, r) : apply_nowhere(s, r);
 }
 
 const char *apply_error(enum ipvsadm_command command, int err)
@@ -196,6 +198,7 @@ const char *apply_error(enum ipvsadm_command command, int err)
 		{ IPVSADM_DELETE_DEST, ESRCH, "Service not defined" },
 		{ IPVSADM_DELETE_DEST, ENOENT, "No such destination" },
 		{ IPVSADM_START_DAEMON, EEXIST, "Daemon has already run" },
+		{ IPVSADM_START_DAEMON, ENODEV, "No such device" },
 		{ IPVSADM_STOP_DAEMON, ESRCH, "No daemon is running" },
 		{ IPVSADM_COMMANDS, EPERM, "Permission denied (you must be root)" },
 		{ IPVSADM_COMMANDS, EACCES, "Permission denied (you must be root)" },

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A namespace without services: lists are empty, there is nothing to change, and nothing is made.
+. "$(dirname "$0")/lib/test.sh"
+
+lab_host director
+
+title="Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn"
+expect "IP Virtual Server version 1.2.1 (size=4096)
+$title" ipvsadm -Ln
+expect "IP Virtual Server version 1.2.1 (size=4096)
+$title" ipvsadm
+expect "IPVS connection entries
+pro expire state       source             virtual            destination" ipvsadm -Lcn
+expect "Timeout (tcp tcpfin udp): 900 120 300" ipvsadm -L --timeout
+expect "" ipvsadm -L --daemon
+expect "" ipvsadm -Sn
+expect "" ipvsadm -R </dev/null
+ipvsadm -C
+ipvsadm -Z
+refused "No such service" ipvsadm -Ln -t 10.0.0.1:80
+refused "No such service" ipvsadm -D -t 10.0.0.1:80
+refused "No such service" ipvsadm -E -t 10.0.0.1:80 -s rr
+refused "No such service" ipvsadm -Z -t 10.0.0.1:80
+refused "Service not defined" ipvsadm -a -t 10.0.0.1:80 -r 10.0.1.1
+refused "Service not defined" ipvsadm -e -t 10.0.0.1:80 -r 10.0.1.1
+refused "Service not defined" ipvsadm -d -t 10.0.0.1:80 -r 10.0.1.1
+refused "Scheduler or persistence engine not found" ipvsadm -A -t 10.0.0.1:80 -s nosuch
+refused "No daemon is running" ipvsadm --stop-daemon master
+
+ours
+cookie=$(on director python3 -c 'import socket; print(int.from_bytes(
+	socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8), "little"))')	# SO_NETNS_COOKIE
+[ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie was made"
+expect '{"services":[]}' ipvsadm -Lj
+
+# The first service makes it.
+ipvsadm -A -t 10.0.0.1:80
+expect "-A -t 10.0.0.1:80 -s wlc" ipvsadm -Sn
+[ -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie is not there"
