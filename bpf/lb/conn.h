@@ -369,21 +369,28 @@ struct conn_id {
 	__u32 ctl;
 };
 
-/* The last look before an insert (C5). */
-GLOBAL int conn_find_slot(const struct conn_key *k, struct conn_id *out)
+static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, struct conn_id *out)
 {
+	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k));
 	struct conn_ref found = {};
-	struct place at;
 
-	if (!k || !out)
-		return false;
-	at = conn_place(k->v6, &k->caddr, k->cport, k->proto, place_more(k));
-	if (!conn_find_at(&at, k, k->v6, k->reply, k->template, &found) ||
-	    conn_expired(found.c, READ_ONCE(clock.now)))
+	if (!conn_find_at(&at, k, v6, k->reply, k->template, &found) || conn_expired(found.c, READ_ONCE(clock.now)))
 		return false;
 	out->slot = found.slot;
 	out->ctl = found.ctl;
 	return true;
+}
+
+/*
+ * Any kind of key. Here as elsewhere the family is tested once and then a
+ * constant: the verifier of 6.1 does not see that a second test of the same
+ * value must come out the same.
+ */
+GLOBAL int conn_find_slot(const struct conn_key *k, struct conn_id *out)
+{
+	if (!k || !out)
+		return false;
+	return k->v6 ? conn_find_id(true, k, out) : conn_find_id(false, k, out);
 }
 
 /* Under the lock of the home set. */
@@ -433,7 +440,7 @@ GLOBAL int conn_insert(const struct new_conn *n, struct conn_id *out)
 	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto, place_more(&n->key));
 	if (!set_lock(at.home))
 		return CONN_LOCKED;
-	made = conn_insert_locked(n->key.v6, &at, n, out);
+	made = n->key.v6 ? conn_insert_locked(true, &at, n, out) : conn_insert_locked(false, &at, n, out);
 	set_unlock(at.home);
 	return made;
 }

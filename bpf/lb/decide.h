@@ -107,8 +107,7 @@ static __always_inline enum second_thought reconsider(const struct flow *f, cons
 GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
 {
 	struct conn_key k = { .reply = true };
-	struct conn_ref conn = {};
-	struct place at;
+	struct cv_conn_common *c;
 
 	if (!f || !out)
 		return false;
@@ -117,13 +116,11 @@ GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
 	k.cport = f->dport;
 	k.port = f->sport;
 	k.proto = f->proto;
-	at = conn_place(f->v6, &k.caddr, k.cport, k.proto, 0);
-	if (!conn_find_at(&at, &k, f->v6, true, false, &conn) || conn.c->method != CV_MASQ ||
-	    conn_expired(conn.c, READ_ONCE(clock.now)))
+	k.v6 = f->v6;
+	if (!(k.v6 ? conn_find_id(true, &k, out) : conn_find_id(false, &k, out)))
 		return false;
-	out->slot = conn.slot;
-	out->ctl = conn.ctl;
-	return true;
+	c = conn_at(f->v6, out->slot);
+	return c && c->method == CV_MASQ;
 }
 
 /* The connection of a slot that a global function found or made. */
