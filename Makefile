@@ -29,6 +29,11 @@ demo: all
 	@$(DEPS) test
 	BUILD=$(BUILD) demo/run
 
+# Two tenants with the same private network behind one public device.
+demo-gateway: all
+	@$(DEPS) test
+	BUILD=$(BUILD) demo/gateway
+
 bench: all
 	@$(DEPS) test bench
 	BUILD=$(BUILD) bench/run
@@ -40,4 +45,4 @@ format lint:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all install test test-long demo bench format lint clean
+.PHONY: all install test test-long demo demo-gateway bench format lint clean
