@@ -52,7 +52,7 @@ static int open_own(int root, bool create, int *out)
 int instance_dir(bool create, int *out)
 {
 	_cleanup_fd_ int root = -1;
-	int err = create ? probe_privileges() : 0;
+	int err = probe_privileges();
 
 	if (!err)
 		err = bpffs_open(create, &root);
