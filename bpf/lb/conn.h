@@ -356,7 +356,6 @@ static __always_inline void conn_write(bool v6, struct cv_conn_common *c, const 
 	c->timeout = n->timeout;
 	c->expires = now + n->timeout;
 	c->control = n->control;
-	c->n_control = 0;
 	c->fwmark = n->fwmark;
 	c->in_pkts = 0;
 }

@@ -93,6 +93,23 @@ static __always_inline enum verdict template_find(struct cv_service *svc, __u32 
 	return made == CONN_MADE || made == CONN_THERE ? V_SEND : V_DROP;
 }
 
+/* One more connection for a template, if it is still the one that was found (C8). */
+static __always_inline bool template_hold(struct cv_conn_common *t, __u32 ctl)
+{
+	__sync_fetch_and_add(&t->n_control, 1);
+	for (int i = 0; i < 8; i++) {
+		__u32 seen = __sync_val_compare_and_swap(&t->ctl, ctl, ctl ^ CV_CTL_HELD);
+
+		if (seen == ctl)
+			return true;
+		if (!(seen & CV_CTL_LIVE) || (seen ^ ctl) & (CV_CTL_GEN | CV_CTL_STALE))
+			break;
+		ctl = seen;
+	}
+	__sync_fetch_and_sub(&t->n_control, 1);
+	return false;
+}
+
 GLOBAL int admit_persistent(__u32 service, const struct flow *f, struct decision *out)
 {
 	struct cv_service *svc = service_at(service);
@@ -110,9 +127,9 @@ GLOBAL int admit_persistent(__u32 service, const struct flow *f, struct decision
 	t = conn_at(f->v6, id.slot);
 	if (!t)
 		return decided(out, V_DROP, CV_C_DROP_ERROR);
+	if (!template_hold(t, id.ctl))
+		return decided(out, V_DROP, CV_C_DROP_LOCKED);
 	chosen = t->dest;
-	/* Held from now on: it neither expires nor gives way while n_control is not zero. */
-	__sync_fetch_and_add(&t->n_control, 1);
 	WRITE_ONCE(t->expires, READ_ONCE(clock.now) + t->timeout);
 	n->control = id.slot;
 	v = open_conn(f, chosen, CV_CTL_CONTROLLED, svc->key.port, out);

@@ -35,6 +35,11 @@
  *     its service (a packet may be about to count itself).
  * C7  expires is the only field of a live entry that is written without ctl; it
  *     is one word, and any of the values written is right.
+ * C8  A template with connections does not end. Who is to be controlled counts
+ *     itself in n_control first and then flips HELD by compare-and-swap; who
+ *     would end the template takes ctl first and then looks at n_control. So of
+ *     two at once one finds the other. n_control outlives the slot's owner: it is
+ *     zero again when all who counted themselves are gone.
  */
 #ifndef CULVERT_CONN_H
 #define CULVERT_CONN_H
@@ -100,6 +105,7 @@ enum cv_template_state { CV_CTPL_NONE = 0, CV_CTPL_ASSURED };
 #define CV_CTL_CONTROLLED 0x00002000U	/* has a template: control is set */
 #define CV_CTL_STALE 0x00004000U	/* a template whose server left: it takes no more connections
 					 * (the kernel gives it the ports 65535 instead) */
+#define CV_CTL_HELD 0x00008000U		/* of a template: flips with every connection that it gets (C8) */
 #define CV_CTL_GEN_SHIFT 16
 #define CV_CTL_GEN 0xffff0000U
 
