@@ -107,6 +107,32 @@ __attribute__((format(printf, 2, 3))) static void broken(struct audit *a, const 
 	va_end(ap);
 }
 
+/* How many live connections a template controls; `control` of each names its slot. */
+static void audit_control(struct audit *a, bool v6)
+{
+	uint32_t slots = table_slots(a->p, v6), *controlled = calloc(slots, sizeof(*controlled));
+
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		const struct cv_conn_common *c = table_at(a->p, v6, slot);
+
+		if (!(c->ctl & CV_CTL_LIVE) || !(c->ctl & CV_CTL_CONTROLLED))
+			continue;
+		if (c->control >= slots ||
+		    !(table_at(a->p, v6, c->control)->ctl & CV_CTL_TEMPLATE))
+			broken(a, "slot %u is controlled by %u, which is no template", slot, c->control);
+		else
+			controlled[c->control]++;
+	}
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		const struct cv_conn_common *c = table_at(a->p, v6, slot);
+
+		if (c->ctl & CV_CTL_LIVE && c->n_control != controlled[slot])
+			broken(a, "slot %u says that it controls %u connections, it is %u", slot,
+			       c->n_control, controlled[slot]);
+	}
+	free(controlled);
+}
+
 static void count_entry(struct audit *a, bool v6, uint32_t slot)
 {
 	const struct cv_conn_common *c = table_at(a->p, v6, slot);
@@ -162,7 +188,8 @@ static void audit_keys(struct audit *a, bool v6)
 	for (uint32_t slot = 0; slot < table_slots(a->p, v6) && at < n; slot++) {
 		const struct cv_conn_common *c = table_at(a->p, v6, slot);
 
-		if (c->ctl & CV_CTL_LIVE)
+		/* A stale template is found by nobody. */
+		if (c->ctl & CV_CTL_LIVE && !(c->ctl & CV_CTL_STALE))
 			keys[at++] = (struct flat_key){ table_caddr(a->p, v6, slot),
 							table_vaddr(a->p, v6, slot),
 							c->cport,
@@ -214,6 +241,7 @@ unsigned int table_audit(const struct path *p)
 		for (uint32_t slot = 0; slot < table_slots(p, v6); slot++)
 			audit_slot(&a, v6, slot);
 		audit_keys(&a, v6);
+		audit_control(&a, v6);
 	}
 	audit_counts(&a);
 	audit_locks(&a);

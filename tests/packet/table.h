@@ -28,8 +28,8 @@ struct cv_conn_common *table_find(const struct path *p, const struct packet *of)
  * The invariants of include/culvert/conn.h that hold while no packet is on its
  * way: nothing is busy or locked; a tag stands where and only where a live entry
  * does (C2); every connection is counted exactly once at its destination, as
- * what it is (C4); no key appears twice (C5). Returns how many are broken, and
- * prints the first few.
+ * what it is (C4); no key appears twice (C5); templates know how many connections
+ * they control. Returns how many are broken, and prints the first few.
  */
 unsigned int table_audit(const struct path *p);
 
