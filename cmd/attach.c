@@ -30,18 +30,19 @@ static bool read_mode(const char *text, void *into)
 }
 
 /* Sizes are chosen when the instance is made; later they can only be confirmed. */
-static int check_sizes(const struct cv *cv, const struct cv_sizes *s)
+static int check_sizes(const struct cv *cv, const struct cv_sizes *wanted)
 {
-	const struct cv_geometry *geo = cv_geometry(cv);
+	struct cv_sizes s;
 
-	if ((!s->max_conns || cv_sets_for(s->max_conns) == geo->sets4) &&
-	    (!s->max_services || s->max_services == geo->max_services) &&
-	    (!s->max_dests || s->max_dests == geo->max_dests))
+	cv_get_sizes(cv, &s);
+	if ((!wanted->max_conns || wanted->max_conns == s.max_conns) &&
+	    (!wanted->max_services || wanted->max_services == s.max_services) &&
+	    (!wanted->max_dests || wanted->max_dests == s.max_dests))
 		return CMD_OK;
 	return cmd_error("attach",
-			 "the instance is there already, for %u services and %u destinations in "
-			 "tables of %u connections; `culvert detach --all` removes it",
-			 geo->max_services, geo->max_dests, geo->sets4 * CV_WAYS / 6 * 5);
+			 "the instance is there already, for %u connections, %u services and %u "
+			 "destinations; `culvert detach --all` removes it",
+			 s.max_conns, s.max_services, s.max_dests);
 }
 
 static void say_done(const struct cv *cv, const struct cv_attachment *a, bool json)

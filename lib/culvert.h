@@ -69,6 +69,9 @@ const struct cv_geometry *cv_geometry(const struct cv *cv);
 const struct cv_settings *cv_settings(const struct cv *cv);
 uint32_t cv_now(const struct cv *cv);	/* the data path's clock, ticks */
 
+/* What it was made with. */
+void cv_get_sizes(const struct cv *cv, struct cv_sizes *out);
+
 /* Who loaded the data path. */
 struct cv_version {
 	char culvert[32];

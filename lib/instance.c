@@ -307,6 +307,15 @@ uint32_t cv_now(const struct cv *cv)
 	return __atomic_load_n(&cv->clock->now, __ATOMIC_RELAXED);
 }
 
+void cv_get_sizes(const struct cv *cv, struct cv_sizes *out)
+{
+	const struct journal *j = cv->journal;
+
+	*out = (struct cv_sizes){ .max_conns = j->max_conns,
+				  .max_services = j->geo.max_services,
+				  .max_dests = j->geo.max_dests };
+}
+
 void cv_version(const struct cv *cv, struct cv_version *out)
 {
 	const struct journal *j = cv->journal;

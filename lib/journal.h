@@ -66,7 +66,8 @@ struct journal {
 	uint32_t used; /* bytes of record */
 	uint32_t state;
 	uint32_t lo_forwarding; /* JOURNAL_LO*: what we turned on */
-	uint8_t room[512 - 156 - sizeof(struct cv_geometry)];
+	uint32_t max_conns; /* as asked for: the tables have a few more slots */
+	uint8_t room[512 - 160 - sizeof(struct cv_geometry)];
 	uint8_t record[JOURNAL_RECORD];
 };
 _Static_assert(sizeof(struct journal) == 4096, "the journal is one page");

@@ -54,11 +54,10 @@ static int random_key(uint64_t *out, size_t n)
 	return 0;
 }
 
-static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo)
+static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, uint32_t *conns)
 {
 	uint64_t key[4], cookie;
-	uint32_t conns = 0;
-	int err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections", &conns);
+	int err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections", conns);
 
 	*geo = (struct cv_geometry){ .version = CV_LAYOUT_VERSION };
 	if (!err)
@@ -74,7 +73,7 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo)
 	if (err)
 		return err;
 	geo->ncpus = (uint32_t)libbpf_num_possible_cpus();
-	geo->sets4 = geo->sets6 = cv_sets_for(conns);
+	geo->sets4 = geo->sets6 = cv_sets_for(*conns);
 	geo->fib_src = probe_fib_src();
 	for (int i = 0; i < 4; i++)
 		geo->hash_key[i] = i < 2 ? key[i] | 1 : key[i];
@@ -149,13 +148,15 @@ static int load_object(struct culvert_bpf *skel)
 }
 
 /* What an instance begins with: settings, the journal's head. */
-static int fill(struct culvert_bpf *skel, const struct cv_geometry *geo, uint32_t lo_forwarding)
+static int fill(struct culvert_bpf *skel, const struct cv_geometry *geo, uint32_t max_conns,
+		uint32_t lo_forwarding)
 {
 	struct journal j = { .magic = JOURNAL_MAGIC,
 			     .layout = CV_LAYOUT_VERSION,
 			     .version = CULVERT_VERSION,
 			     .made = (uint64_t)time(NULL),
 			     .geo = *geo,
+			     .max_conns = max_conns,
 			     .lo_forwarding = lo_forwarding };
 	struct cv_settings s;
 	uint32_t zero = 0;
@@ -304,13 +305,13 @@ static void stop_loopback_forwarding(uint32_t changed)
 int load_data_path(int dir, const struct cv_sizes *sizes)
 {
 	_cleanup_(cleanup_skel) struct culvert_bpf *skel = NULL;
-	uint32_t lo_forwarding = 0;
+	uint32_t lo_forwarding = 0, max_conns = 0;
 	struct cv_geometry geo;
 	int err = sweep_up(dir);
 
 	why_listen();
 	if (!err)
-		err = make_geometry(sizes, &geo);
+		err = make_geometry(sizes, &geo, &max_conns);
 	if (!err)
 		err = open_sized(&geo, &skel);
 	if (!err)
@@ -318,7 +319,7 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	if (!err)
 		err = let_loopback_forward(&lo_forwarding);
 	if (!err)
-		err = fill(skel, &geo, lo_forwarding);
+		err = fill(skel, &geo, max_conns, lo_forwarding);
 	if (!err)
 		err = start_sweeper(skel);
 	if (!err)

@@ -49,12 +49,17 @@ static int elsewhere(int (*f)(void *arg), void *arg)
 static void sizes_are_what_was_asked_for(void **state)
 {
 	const struct cv_geometry *geo = cv_geometry(lab);
+	struct cv_sizes made;
 	struct cv_memory m;
 	struct cv_version v;
 	uint64_t cookie;
 
 	assert_int_equal(geo->max_services, LAB_SERVICES);
 	assert_int_equal(geo->max_dests, LAB_DESTS);
+	cv_get_sizes(lab, &made);
+	assert_int_equal(made.max_conns, 1024);
+	assert_int_equal(made.max_services, LAB_SERVICES);
+	assert_int_equal(made.max_dests, LAB_DESTS);
 	assert_int_equal(geo->sets4, cv_sets_for(1024));
 	assert_int_equal(geo->sets6, cv_sets_for(1024));
 	assert_int_equal(geo->hash_key[0] & geo->hash_key[1] & 1, 1);
