@@ -58,14 +58,16 @@ static void say(const struct cv_ipv_report *what, void *arg)
 
 		if (*what->name)
 			json_object_set_new(line, "ifname", json_string(what->name));
+		if (*what->netns)
+			json_object_set_new(line, "netns", json_string(what->netns));
 		if (*addr)
 			json_object_set_new(line, "address", json_string(addr));
 		json_dumpf(line, stdout, JSON_COMPACT);
 		json_decref(line);
 		putchar('\n');
 	} else {
-		printf("%s%s%s%s%s\n", event_names[what->event], *what->name ? " " : "", what->name,
-		       *addr ? " " : "", addr);
+		printf("%s%s%s%s%s%s%s\n", event_names[what->event], *what->name ? " " : "", what->name,
+		       *addr ? " " : "", addr, *what->netns ? " netns " : "", what->netns);
 	}
 	fflush(stdout);
 }

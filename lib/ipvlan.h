@@ -125,6 +125,7 @@ enum cv_ipv_event {
 struct cv_ipv_report {
 	enum cv_ipv_event event;
 	const char *name;	/* of the slave or master */
+	const char *netns;	/* of the slave, "" if that has no name */
 	const struct rtnl_addr *addr;
 };
 

@@ -29,6 +29,7 @@ struct seen {
 	uint32_t inner;		/* ifindex of the inner end in ... */
 	int nsid;
 	char name[IFNAMSIZ];
+	char netns[NETNS_NAME];
 };
 
 struct cv_ipv_track {
@@ -43,9 +44,18 @@ struct cv_ipv_track {
 	bool links_changed;
 };
 
-static void tell(struct cv_ipv_track *t, enum cv_ipv_event event, const char *name, const struct rtnl_addr *addr)
+static void tell(struct cv_ipv_track *t, enum cv_ipv_event event, const char *name)
 {
-	struct cv_ipv_report r = { .event = event, .name = name, .addr = addr };
+	struct cv_ipv_report r = { .event = event, .name = name, .netns = "" };
+
+	t->report(&r, t->arg);
+}
+
+static void tell_of(struct cv_ipv_track *t, enum cv_ipv_event event, uint32_t slot, const struct rtnl_addr *addr)
+{
+	struct cv_ipv_report r = {
+		.event = event, .name = t->seen[slot].name, .netns = t->seen[slot].netns, .addr = addr
+	};
 
 	t->report(&r, t->arg);
 }
@@ -82,7 +92,7 @@ static void refuse(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_addr
 
 	if (ipv_inner_rtnl(t->v, slot, &inner, &r) == 0)
 		rtnl_addr_del(&r, addr);
-	tell(t, CV_IPV_EV_ADDR_REFUSED, t->seen[slot].name, addr);
+	tell_of(t, CV_IPV_EV_ADDR_REFUSED, slot, addr);
 }
 
 static void claim_missing(struct cv_ipv_track *t, uint32_t slot, const struct addrs *there)
@@ -93,7 +103,7 @@ static void claim_missing(struct cv_ipv_track *t, uint32_t slot, const struct ad
 		int err = ipv_addr_claim(t->v, slot, &p);
 
 		if (!err)
-			tell(t, CV_IPV_EV_ADDR_NEW, t->seen[slot].name, a);
+			tell_of(t, CV_IPV_EV_ADDR_NEW, slot, a);
 		else if (err == -EADDRINUSE)
 			refuse(t, slot, a);
 	}
@@ -126,7 +136,7 @@ static void release_stale(struct cv_ipv_track *t, uint32_t slot, const struct ad
 			struct rtnl_addr gone = { .family = p.family, .plen = p.plen, .addr = p.addr };
 
 			ipv_addr_release(t->v, slot, &p);
-			tell(t, CV_IPV_EV_ADDR_GONE, t->seen[slot].name, &gone);
+			tell_of(t, CV_IPV_EV_ADDR_GONE, slot, &gone);
 		}
 	}
 }
@@ -135,6 +145,7 @@ static void look_at_slave(struct cv_ipv_track *t, uint32_t slot)
 {
 	_cleanup_(cleanup_addrs) struct addrs there = { NULL, 0 };
 	struct seen *s = &t->seen[slot];
+	const struct ipv_netns *where;
 	struct rtnl_link host, inner;
 
 	if (t->v->slaves[slot].state != CV_IPV_LIVE || ipv_host_end(t->v, slot, &host))
@@ -144,6 +155,8 @@ static void look_at_slave(struct cv_ipv_track *t, uint32_t slot)
 	s->nsid = host.peer_nsid;
 	if (rtnl_link_by_index(&t->v->rtnl, host.peer_nsid, host.peer, &inner) == 0)
 		strcpy(s->name, inner.name);
+	if (ipv_netns_find(t->v, host.peer_nsid, &where) == 0)
+		netns_name(where->ino, s->netns);
 	/* What could not be read must not be taken for empty. */
 	if (rtnl_each_addr(&t->v->rtnl, host.peer_nsid, host.peer, collect, &there))
 		return;
@@ -206,7 +219,7 @@ static void look_at_master(struct cv_ipv_track *t, uint32_t index)
 		    ipv_host_end(t->v, i, &host))
 			continue;
 		if (!told && (mtu_changed || memcmp(host.mac, link.mac, 6) || !!(host.flags & IFF_UP) != carrier)) {
-			tell(t, CV_IPV_EV_MASTER, link.name, NULL);
+			tell(t, CV_IPV_EV_MASTER, link.name);
 			told = true;
 		}
 		if (memcmp(host.mac, link.mac, 6))
@@ -313,7 +326,7 @@ static void tell_gone(struct cv_ipv_track *t)
 
 		if (!s->ifindex || (t->v->slaves[i].state == CV_IPV_LIVE && t->v->slaves[i].ifindex == s->ifindex))
 			continue;
-		tell(t, CV_IPV_EV_GONE, s->name, NULL);
+		tell_of(t, CV_IPV_EV_GONE, i, NULL);
 		memset(s, 0, sizeof(*s));
 	}
 }
@@ -353,7 +366,7 @@ int cv_ipv_track_run(struct cv_ipv_track *t)
 	if (got < 0)
 		return got;
 	if (t->look_everywhere && !lost)
-		tell(t, CV_IPV_EV_RESYNC, "", NULL);
+		tell(t, CV_IPV_EV_RESYNC, "");
 	return anything_to_look_at(t) ? look(t) : 0;
 }
 

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Bad input: one line on standard error, exit status 1, nothing changed."""
 from ipvlan_lab import Lab, expect

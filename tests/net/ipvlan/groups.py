@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Broadcast and multicast: in l2 between the wire and all slaves, in l3 and l3s for no slave."""
 import socket
@@ -49,8 +50,6 @@ def who_sees(lab, source, group):
 def main():
     with Lab() as lab:
         lab.wire()
-        # The switch reflects what it gets (vepa); here that would only come twice.
-        lab.ip("client", "link set p0 type bridge_slave hairpin off")
         for case, seen in SEEN.items():
             mode, _, more = case.partition(" ")
             lab.slaves(mode, more if more == "private" else "bridge")

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """hostreach: the host and its slaves reach each other or not, in every mode, with either default."""
 from ipvlan_lab import HOST, SUBNET, Lab, expect, shown

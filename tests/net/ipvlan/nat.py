@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """1:1 NAT inside a tenant, to a private network behind its slave: in all three modes."""
 from ipvlan_lab import CLIENT, SUBNET, Lab, expect

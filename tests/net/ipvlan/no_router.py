@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """l3s makes the host forward for its slaves, and for nobody else; and leaves it as it was."""
 from ipvlan_lab import CLIENT, HOST, Lab, expect

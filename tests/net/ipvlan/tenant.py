@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A tenant that is root in its namespace: what it sends is its own, and names the master's MAC."""
 from ipvlan_lab import (CLIENT, CLIENT_MAC, MASTER_MAC, Lab, Tap, arp_frame, dropped, expect, mac, nd_frame,

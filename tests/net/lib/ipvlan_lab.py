@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A laboratory for ipvlan, by culvert or by the kernel's own driver.
 
-    client ---[bridge with hairpin]--- e0 (host) === ipvlan === i0 in s1, i0 in s2
+    client ---[bridge]--- e0 (host) === ipvlan === i0 in s1, i0 in s2
 
 All in one process: sockets are opened inside the network namespaces that they belong to, so
 one script plays client, host and tenants. Names carry the process's number.
 
 In l2 the slaves share the client's subnet; in l3 and l3s they have their own, which the client
-routes through the host. The client forwards what comes to it for them (the way back of vepa).
+routes through the host, and the host's default route is the client.
 """
 import contextlib
 import ctypes
@@ -51,15 +51,15 @@ class Failed(Exception):
 
 
 class Lab:
-    """The namespaces. `driver` is "culvert" (found in PATH or $BUILD) or "kernel"."""
+    """The namespaces. `driver` is "culvert" (from $BUILD) or "kernel"."""
 
     def __init__(self, driver="culvert", names=("client", "host", "s1", "s2")):
         self.driver = driver
         self.prefix = f"ipv{os.getpid()}-"
         self.names, self.fds, self.cookies, self.children = [], {}, [], []
         self.servers = {}
-        build = os.environ.get("BUILD")
-        self.culvert_path = os.path.join(build, "culvert") if build else "culvert"
+        build = os.environ.get("BUILD") or os.path.join(os.path.dirname(__file__), "../../../build")
+        self.culvert_path = os.path.realpath(os.path.join(build, "culvert"))
         for name in names:
             self.add_ns(name)
         self.cookie("host")
@@ -145,7 +145,7 @@ class Lab:
     # ---- the network ----------------------------------------------------------------------
 
     def wire(self):
-        """client and host, and a switch that sends frames back where they came from."""
+        """client and host, and a switch between them."""
         self.run("client", ["ip", "link", "add", "br0", "address", CLIENT_MAC, "type", "bridge",
                             "mcast_snooping", "0", "forward_delay", "0"])
         self.ip("client", "link set br0 up")
@@ -156,15 +156,18 @@ class Lab:
         self.ip("client", f"-6 route add fd01::/64 via {HOST[1]}")
         for name in ("all", "br0"):
             self.sysctl("client", f"net.ipv4.conf.{name}.send_redirects", 0)
-        self.sysctl("client", "net.ipv4.ip_forward", 1)
-        self.sysctl("client", "net.ipv6.conf.all.forwarding", 1)
+
+    def reflect(self, on):
+        """vepa's other half: the switch sends frames back, and the client forwards between slaves."""
+        self.ip("client", f"link set p0 type bridge_slave hairpin {'on' if on else 'off'}")
+        self.sysctl("client", "net.ipv4.ip_forward", int(on))
+        self.sysctl("client", "net.ipv6.conf.all.forwarding", int(on))
 
     def wire_again(self):
         """The host's end of the wire, which takes the other with it when it is deleted."""
         self.run("client", ["ip", "link", "add", "p0", "type", "veth", "peer", "name", "e0", "address",
                             MASTER_MAC, "netns", self.ns("host")])
         self.ip("client", "link set p0 master br0 up")
-        self.ip("client", "link set p0 type bridge_slave hairpin on")
         self.ip("host", "link set e0 up")
         self.ip("host", f"addr add {HOST[0]}/24 brd + dev e0")
         self.ip("host", f"addr add {HOST[1]}/64 dev e0")

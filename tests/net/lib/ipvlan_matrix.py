@@ -14,27 +14,32 @@ import time
 from ipvlan_lab import Hooks, Lab, targets, version
 
 
-def cells(lab, mode, flag):
-    hooks = {name: Hooks(lab, name) for name in ("host", "s1", "s2")} if not cells.hooks else cells.hooks
-    cells.hooks = hooks
+def observe(lab, hooks, kind, src, addr):
+    """One exchange and the hooks that it crossed. What fails is tried again: machines get busy."""
+    for _ in range(2):
+        for one in hooks.values():
+            one.take()
+        result = lab.exchange(kind, src, addr)
+        time.sleep(0.01)
+        crossed = {name: found for name, one in hooks.items() if (found := one.take())}
+        if result["ok"]:
+            break
+    return result, crossed
+
+
+def cells(lab, hooks, mode, flag):
+    lab.reflect(flag == "vepa")
     lab.slaves(mode, flag)
     for flow, src, addrs in targets(mode):
         for addr in addrs:
             # The first packet's neighbour discovery is not what is asked about.
             lab.ping(src, addr)
             for kind in ("icmp", "tcp", "udp"):
-                for one in hooks.values():
-                    one.take()
-                result = lab.exchange(kind, src, addr)
-                time.sleep(0.01)
-                crossed = {name: found for name, one in hooks.items() if (found := one.take())}
+                result, crossed = observe(lab, hooks, kind, src, addr)
                 print(json.dumps({"mode": mode, "flag": flag, "flow": flow, "ip": version(addr), "kind": kind,
                                   **{k: result[k] for k in ("ok", "at", "ttl", "reply_ttl") if k in result},
                                   "hooks": crossed}), flush=True)
     lab.drop_slaves()
-
-
-cells.hooks = None
 
 
 def main():
@@ -43,9 +48,10 @@ def main():
         lab.wire()
         lab.forward_on_host()
         lab.serve("client", "host", "s1", "s2")
+        hooks = {name: Hooks(lab, name) for name in ("host", "s1", "s2")}
         for mode in modes:
             for flag in ("bridge", "private", "vepa"):
-                cells(lab, mode, flag)
+                cells(lab, hooks, mode, flag)
 
 
 main()
