@@ -86,7 +86,7 @@ int probe_privileges(void)
 		return 0;
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		if (!(data[needed[i].cap / 32].effective & 1U << needed[i].cap % 32))
-			return cv_fail(-EPERM, "this needs root's privileges (%s)", needed[i].name);
+			return cv_fail(-EPERM, "permission denied: this needs root's privileges (%s)", needed[i].name);
 	}
 	return 0;
 }
