@@ -10,7 +10,7 @@ picture() {
 	on director ip -d -j link show | jq -c '.[] | [.ifname, .xdp]'
 	on director tc filter show dev eth0 ingress
 	on director bpftool net list
-	culvert status 2>&1 | head -4
+	culvert status 2>&1 | sed 4q || true
 }
 
 unprivileged() {
@@ -24,7 +24,7 @@ refused "nosuch0" culvert attach nosuch0
 refused "sideways" culvert attach eth0 --mode sideways
 refused "max-conns" culvert attach eth0 --max-conns many
 refused "usage" culvert attach
-refused "rivilege" unprivileged attach eth0
+refused "ermission denied" unprivileged attach eth0
 refused "no culvert" culvert detach eth0
 
 # Another's XDP program stays where it is.
@@ -45,8 +45,8 @@ refused "attached" culvert attach eth0 --mode tc
 refused "65536" culvert attach lo --max-conns 1000
 refused "nosuch0" culvert detach nosuch0
 refused "lo" culvert detach lo
-refused "rivilege" unprivileged detach eth0
-refused "rivilege" unprivileged ipvsadm -A -t "$VIP:80"
+refused "ermission denied" unprivileged detach eth0
+refused "ermission denied" unprivileged ipvsadm -A -t "$VIP:80"
 expect "$attached" picture
 
 culvert detach --all

@@ -22,7 +22,7 @@ lab_address r4 lo 207.175.44.110/32 2001:db8:44::110/128
 lab_address r4 eth0 192.168.20.4/24 2001:db8:20::4/64
 lab_nginx r4 r4
 for hop in "207.175.44.110/32 via 192.168.20.4" "2001:db8:44::110/128 via 2001:db8:20::4" \
-	"207.175.44.0/24 dev eth0" "2001:db8:44::/64 dev eth0"; do
+	"207.175.44.0/24 via 192.168.10.253" "2001:db8:44::/64 via 2001:db8:10::253"; do
 	# shellcheck disable=SC2086 # a route
 	ip -n "$LAB-router" route add $hop
 done

@@ -17,7 +17,7 @@ machine() {
 	echo "of type $(stat -f -c %T /run/culvert)"
 	nsenter --net="/run/netns/$LAB-director" "$BUILD/culvert" ipvsadm -Sn
 	ip netns exec "$LAB-director" "$BUILD/culvert" detach --all
-	echo "left: $(ls /run/culvert)"
+	echo "left: $(find /run/culvert -mindepth 1 -type d)"
 }
 export -f machine
 export VIP BUILD

@@ -9,6 +9,7 @@ cluster
 if [ "$door" = tc ]; then
 	# The tc door takes packets as a local stack makes them: 64 kB long, checksums to be done.
 	on client ethtool -K eth0 tx on tso on gso on >/dev/null
+	on switch ethtool -K director-eth0 tx on tso on gso on >/dev/null
 fi
 serve_names 7 r1 r2 r3
 service -t 7 -s rr

@@ -11,9 +11,9 @@
 #   207.175.44.110 (the virtual address), 192.168.10.254
 #
 # That is direct routing as it is built in practice: requests go through the director, answers
-# straight to the client. With `arms=2` the director stands between two switches instead: the
-# client is before it (eth0), the real servers behind it (eth1), and answers return over a
-# second device of the client's.
+# straight to the client, whose address in the servers' network is 192.168.10.253. With two arms
+# the director stands between two switches instead: the client is before it (eth0), the real
+# servers behind it (eth1), and answers return by a second device of the client's.
 #
 # IPv6 is there beside IPv4, with the addresses 2001:db8:44::/64 and 2001:db8:10::/64.
 #
@@ -69,10 +69,10 @@ lab_plug() {
 		peer name "$dev" address "$mac" netns "$LAB-$host"
 	ip -n "$LAB-switch" link set "$port" master "$bridge" up
 	ip -n "$LAB-$host" link set "$dev" up
-	# A cable carries whole checksums, and no packet that is larger than its MTU.
+	# A cable carries whole checksums, and no packet that is larger than its MTU. What XDP sends
+	# into a veth arrives only where the far end polls, and GRO makes it poll.
 	on "$host" ethtool -K "$dev" tx off >/dev/null
-	# What XDP sends into a veth arrives only where the far end polls: GRO makes it poll.
-	on switch ethtool -K "$port" gro on
+	on switch ethtool -K "$port" gro on tx off >/dev/null
 }
 
 # lab_address HOST DEV ADDRESS/PREFIX...
@@ -127,8 +127,8 @@ lab_real_server() {
 	lab_plug "$name" eth0 "$bridge" "02:00:00:00:11:0$n"
 	lab_address "$name" lo 207.175.44.110/32 2001:db8:44::110/128
 	lab_address "$name" eth0 "192.168.10.$n/24" "2001:db8:10::$n/64"
-	ip -n "$LAB-$name" route add 207.175.44.0/24 dev eth0
-	ip -n "$LAB-$name" route add 2001:db8:44::/64 dev eth0
+	ip -n "$LAB-$name" route add 207.175.44.0/24 via 192.168.10.253
+	ip -n "$LAB-$name" route add 2001:db8:44::/64 via 2001:db8:10::253
 	lab_nginx "$name" "$name"
 }
 
