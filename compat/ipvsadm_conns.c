@@ -3,14 +3,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "cleanup.h"
 #include "ipvsadm_list.h"
 #include "ipvsadm_view.h"
-
-struct conn_listing {
-	struct out *out;
-	struct names *names;
-	struct jsonw json;
-};
 
 /* ip_vs_proto_name() in net/netfilter/ipvs/ip_vs_core.c */
 static void conn_protocol(struct out *out, uint8_t proto)
@@ -53,7 +48,7 @@ static void expire(struct out *out, uint32_t seconds)
 	out_text(out, minutes < 100 ? "  " : " ");
 }
 
-static void endpoint(const struct conn_listing *x, uint8_t family, const union cv_addr *addr,
+static void endpoint(const struct listing *x, uint8_t family, const union cv_addr *addr,
 		     __be16 port, uint8_t proto, unsigned int width)
 {
 	struct label l;
@@ -62,9 +57,9 @@ static void endpoint(const struct conn_listing *x, uint8_t family, const union c
 	out_left(x->out, l.text, l.len, width);
 }
 
-static int text_connection(const struct cv_conn_info *c, void *arg)
+void table_connection(const struct listing *x, const struct cv_conn_info *c)
 {
-	struct conn_listing *x = arg;
+	bool engine = x->view == VIEW_PERSISTENT && c->pe_name && c->pe_data;
 
 	conn_protocol(x->out, c->proto);
 	expire(x->out, c->seconds_left);
@@ -74,17 +69,31 @@ static int text_connection(const struct cv_conn_info *c, void *arg)
 	out_char(x->out, ' ');
 	endpoint(x, c->family, &c->vaddr, c->vport, c->proto, 18);
 	out_char(x->out, ' ');
-	endpoint(x, c->dest_family, &c->daddr, c->dport, c->proto, 0);
+	endpoint(x, c->dest_family, &c->daddr, c->dport, c->proto, engine ? 16 : 0);
+	if (engine) {
+		out_char(x->out, ' ');
+		out_left_text(x->out, c->pe_name, 18);
+		out_char(x->out, ' ');
+		out_text(x->out, c->pe_data);
+	}
 	out_char(x->out, '\n');
-	return x->out->err; /* nobody reads any more: stop */
+}
+
+/* Both stop the walk when nobody reads any more. */
+static int one_text_connection(const struct cv_conn_info *c, void *arg)
+{
+	const struct listing *x = arg;
+
+	table_connection(x, c);
+	return x->out->err;
 }
 
 static int one_json_connection(const struct cv_conn_info *c, void *arg)
 {
-	struct conn_listing *x = arg;
+	struct jsonw *j = arg;
 
-	json_connection(&x->json, c);
-	return x->out->err;
+	json_connection(j, c);
+	return j->out->err;
 }
 
 static void conn_titles(struct out *out, bool engines)
@@ -96,15 +105,17 @@ static void conn_titles(struct out *out, bool engines)
 
 int list_connections(struct cv *cv, const struct ipvsadm_request *r, struct out *out)
 {
-	__attribute__((cleanup(names_free))) struct names *names = NULL;
-	struct conn_listing x = { .out = out };
+	bool engines = ipvsadm_has(r, OPTION_PERSISTENT_CONN);
+	_cleanup_(names_free) struct names *names = NULL;
+	struct listing x = { .out = out, .view = engines ? VIEW_PERSISTENT : VIEW_PLAIN };
+	struct jsonw j;
 	int err = 0;
 
 	if (ipvsadm_has(r, OPTION_JSON)) {
-		jsonw_begin(&x.json, out);
-		jsonw_array(&x.json, "connections");
-		err = cv ? cv_each_conn(cv, one_json_connection, &x) : 0;
-		jsonw_end(&x.json);
+		jsonw_begin(&j, out);
+		jsonw_array(&j, "connections");
+		err = cv ? cv_each_conn(cv, one_json_connection, &j) : 0;
+		jsonw_end(&j);
 		return err;
 	}
 	if (!ipvsadm_has(r, OPTION_NUMERIC))
@@ -112,8 +123,8 @@ int list_connections(struct cv *cv, const struct ipvsadm_request *r, struct out 
 	if (err)
 		return err;
 	x.names = names;
-	conn_titles(out, ipvsadm_has(r, OPTION_PERSISTENT_CONN));
-	return cv ? cv_each_conn(cv, text_connection, &x) : 0;
+	conn_titles(out, engines);
+	return cv ? cv_each_conn(cv, one_text_connection, &x) : 0;
 }
 
 /* What a namespace without an instance would begin with (ip_vs_proto_tcp.c, _udp.c). */

@@ -168,6 +168,10 @@ void json_connection(struct jsonw *j, const struct cv_conn_info *c)
 	jsonw_bool(j, "template", c->template);
 	if (c->fwmark)
 		jsonw_number(j, "fwmark", c->fwmark);
+	if (c->pe_name)
+		jsonw_string(j, "engine", c->pe_name);
+	if (c->pe_data)
+		jsonw_string(j, "engine_data", c->pe_data);
 	jsonw_number(j, "in_pkts", c->in_pkts);
 	jsonw_close(j);
 }

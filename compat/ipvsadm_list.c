@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "ipvsadm_list.h"
 #include "ipvsadm_sort.h"
 #include "ipvsadm_view.h"
@@ -143,7 +144,7 @@ static void show_service(const struct listing *x, const struct cv_service_info *
 
 static int show_text(struct cv *cv, const struct services *v, const struct listing *x, bool sorted)
 {
-	__attribute__((cleanup(free_dests))) struct dests dests = { 0 };
+	_cleanup_(free_dests) struct dests dests = { 0 };
 	int err = 0;
 
 	for (size_t i = 0; i < v->n && !err; i++) {
@@ -156,7 +157,7 @@ static int show_text(struct cv *cv, const struct services *v, const struct listi
 
 static int show_json(struct cv *cv, const struct services *v, struct out *out, bool sorted)
 {
-	__attribute__((cleanup(free_dests))) struct dests dests = { 0 };
+	_cleanup_(free_dests) struct dests dests = { 0 };
 	struct jsonw j;
 	int err = 0;
 
@@ -209,8 +210,8 @@ static void show_header(const struct cv *cv, struct out *out)
 
 int list_services(struct cv *cv, const struct ipvsadm_request *r, struct out *out)
 {
-	__attribute__((cleanup(free_services))) struct services v = { 0 };
-	__attribute__((cleanup(names_free))) struct names *names = NULL;
+	_cleanup_(free_services) struct services v = { 0 };
+	_cleanup_(names_free) struct names *names = NULL;
 	struct listing x = { .out = out,
 			     .view = view_of(r),
 			     .exact = ipvsadm_has(r, OPTION_EXACT) };

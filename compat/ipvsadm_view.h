@@ -32,6 +32,9 @@ void table_service(const struct listing *x, const struct cv_service_info *s);
 void table_dest(const struct listing *x, const struct cv_service_info *s,
 		const struct cv_dest_info *d);
 
+/* ipvsadm_conns.c; in VIEW_PERSISTENT with what the persistence engine goes by */
+void table_connection(const struct listing *x, const struct cv_conn_info *c);
+
 /* ipvsadm_rules.c: commands that make the same service and destination. */
 void rule_service(const struct listing *x, const struct cv_service_info *s);
 void rule_dest(const struct listing *x, const struct cv_service_info *s,

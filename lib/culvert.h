@@ -209,6 +209,7 @@ struct cv_conn_info {
 	uint32_t seconds_left;		/* until it expires */
 	uint32_t in_pkts;
 	enum cv_method method;
+	const char *pe_name, *pe_data;	/* persistence engine and what it goes by; NULL without */
 };
 
 int cv_each_conn(struct cv *cv, int (*each)(const struct cv_conn_info *c, void *arg), void *arg);

@@ -268,6 +268,54 @@ static void test_rules(void **state)
 		    "-A -f 4294967295 -6 -s rr -o\n");
 }
 
+static void test_connections(void **state)
+{
+	struct listing x = { .out = &out, .view = VIEW_PLAIN };
+	struct cv_conn_info c = {
+		.family = AF_INET,
+		.dest_family = AF_INET,
+		.proto = IPPROTO_TCP,
+		.state = CV_TCP_ESTABLISHED,
+		.caddr = address("10.0.0.2"),
+		.vaddr = address("10.0.0.100"),
+		.daddr = address("192.168.7.12"),
+		.cport = htons(40000),
+		.vport = htons(80),
+		.dport = htons(8080),
+		.seconds_left = 896,
+	};
+
+	start();
+	table_connection(&x, &c);
+	c.seconds_left = 5 * 60;
+	c.proto = IPPROTO_IP; /* a client of a firewall mark's persistent service */
+	c.template = true;
+	c.state = CV_CTPL_NONE;
+	c.cport = 0;
+	table_connection(&x, &c);
+	c.seconds_left = 100 * 60 + 9;
+	c.proto = IPPROTO_ESP;
+	table_connection(&x, &c);
+	c.proto = IPPROTO_UDP;
+	c.seconds_left = 31 * 86400;
+	c.dest_family = AF_INET6;
+	c.daddr = address("fd07::11");
+	table_connection(&x, &c);
+	x.view = VIEW_PERSISTENT;
+	table_connection(&x, &c);
+	c.pe_name = "sip";
+	c.pe_data = "call-1@example";
+	table_connection(&x, &c);
+	finish_with(
+		"TCP 14:56  ESTABLISHED 10.0.0.2:40000     10.0.0.100:80      192.168.7.12:8080\n"
+		"IP  05:00  NONE        10.0.0.2:0         10.0.0.100:80      192.168.7.12:8080\n"
+		"IP_50 100:09 NONE        10.0.0.2:0         10.0.0.100:80      192.168.7.12:8080\n"
+		"UDP 44640:00 NONE        10.0.0.2:0         10.0.0.100:80      [fd07::11]:8080\n"
+		"UDP 44640:00 NONE        10.0.0.2:0         10.0.0.100:80      [fd07::11]:8080\n"
+		"UDP 44640:00 NONE        10.0.0.2:0         10.0.0.100:80      [fd07::11]:8080  "
+		"sip                call-1@example\n");
+}
+
 static json_t *finish_json(void)
 {
 	char *text = finish();
@@ -473,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_large_numbers),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_json_documents),
 		cmocka_unit_test(test_json_strings),
 		cmocka_unit_test(test_sort),
