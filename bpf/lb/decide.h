@@ -35,6 +35,19 @@ static __always_inline bool drop_by_rate(void)
 	return true;
 }
 
+/*
+ * From an address that no single host has: the stack drops it (ip_route_input_slow(),
+ * ipv6_rcv()) before IPVS would see it, and no ICMP error may answer it (RFC 1122, 3.2.2).
+ */
+static __always_inline bool martian(const struct flow *f)
+{
+	__u8 first = f->saddr.b[0];
+
+	if (f->v6)
+		return first == 0xff || !(f->saddr.q[0] | (f->saddr.q[1] & ~bpf_cpu_to_be64(1)));
+	return first == 0 || first == 127 || first >= 224;
+}
+
 /* A packet without a connection: finds its service, has it scheduled, opens one. */
 GLOBAL int admit(struct flow *f, struct decision *out)
 {
@@ -46,6 +59,8 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	service = service_find(f);
 	if (service == CV_NONE)
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	if (martian(f))
+		return decided(out, V_PASS, CV_C_PASS_MALFORMED);
 	if (f->proto == IPPROTO_TCP &&
 	    (f->tcp_flags & TCP_RST || !(f->tcp_flags & TCP_SYN || settings.sloppy_tcp)))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);

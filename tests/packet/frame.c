@@ -321,6 +321,14 @@ void frame_error(struct frame *f, struct icmp_error e)
 		error4(f, &about, e);
 }
 
+void frame_take_id(struct frame *f, const struct frame *from)
+{
+	if (frame_v6(f))
+		return;
+	memcpy(f->data + ETH_LEN + 4, from->data + ETH_LEN + 4, 2);
+	ipv4_checksum((void *)(f->data + ETH_LEN));
+}
+
 int frame_differs(const struct frame *a, const struct frame *b, uint32_t from)
 {
 	uint32_t shorter = a->len < b->len ? a->len : b->len;

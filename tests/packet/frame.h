@@ -76,6 +76,9 @@ struct icmp_error {
 };
 void frame_error(struct frame *f, struct icmp_error e);
 
+/* An IPv4 identification that the sender makes up: `f` gets that of `from`. */
+void frame_take_id(struct frame *f, const struct frame *from);
+
 /* The first byte from `from` on that differs, or -1: lengths differ from the shorter's end on. */
 int frame_differs(const struct frame *a, const struct frame *b, uint32_t from);
 void frame_print(const char *what, const struct frame *f);

@@ -138,6 +138,31 @@ static const struct packet_case malformed[] = {
 	     { .v6 = true, .ext = "H", .patch = { { 5, 27 } } }),
 };
 
+/* Sources that no single host has: the stack drops those packets, and culvert leaves them to it. */
+static const struct packet_case martians[] = {
+	PASS("from multicast", CV_C_PASS_MALFORMED, { .src = "224.0.0.5" }),
+	PASS("from the end of multicast", CV_C_PASS_MALFORMED, { .src = "239.255.255.255" }),
+	PASS("from class E", CV_C_PASS_MALFORMED, { .src = "240.0.0.1" }),
+	PASS("from the broadcast address", CV_C_PASS_MALFORMED, { .src = "255.255.255.255" }),
+	PASS("from nowhere", CV_C_PASS_MALFORMED, { .src = "0.0.0.0" }),
+	PASS("from this network", CV_C_PASS_MALFORMED, { .src = "0.1.2.3" }),
+	PASS("from loopback", CV_C_PASS_MALFORMED, { .src = "127.0.0.1" }),
+	PASS("from loopback, UDP", CV_C_PASS_MALFORMED, { .src = "127.9.9.9", .proto = IPPROTO_UDP }),
+	PASS("from IPv6 multicast", CV_C_PASS_MALFORMED, { .v6 = true, .src = "ff02::5" }),
+	PASS("from ::", CV_C_PASS_MALFORMED, { .v6 = true, .src = "::" }),
+	PASS("from ::1", CV_C_PASS_MALFORMED, { .v6 = true, .src = "::1" }),
+	SEND("from the last unicast address", { .src = "223.255.255.255" }),
+	SEND("from the first unicast address", { .src = "1.0.0.0" }),
+	SEND("from next to loopback", { .src = "128.0.0.1" }),
+	SEND("from ::2", { .v6 = true, .src = "::2" }),
+	SEND("from 0:1::", { .v6 = true, .src = "0:1::" }),
+};
+
+static void passed_martians(void **state)
+{
+	cases_play(path, web_service, CASES(martians));
+}
+
 static void passed_malformed(void **state)
 {
 	cases_play(path, web_service, CASES(malformed));
@@ -204,6 +229,7 @@ static void no_service_at_all(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sent),		    cmocka_unit_test(passed),
 	cmocka_unit_test(for_others),	    cmocka_unit_test(passed_malformed),
+	cmocka_unit_test(passed_martians),
 	cmocka_unit_test(passed_cut),	    cmocka_unit_test(no_service_at_all),
 };
 
