@@ -182,9 +182,9 @@ static __always_inline enum parsed parse_ipv6(void *data, void *end, struct flow
 	} else if (f->proto != IPPROTO_TCP && f->proto != IPPROTO_UDP) {
 		return PARSE_HARD;
 	}
+	f->l4 = offset;
 	if (f->proto == IPPROTO_FRAGMENT)
 		return PARSE_FRAGMENT;
-	f->l4 = offset;
 	return parse_ports(data + offset, end, f);
 }
 

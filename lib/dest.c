@@ -10,6 +10,7 @@
 #include "journal.h"
 #include "local.h"
 #include "scheduler.h"
+#include "settings.h"
 #include "slots.h"
 #include "why.h"
 
@@ -115,6 +116,8 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 	txn_set(t, &d->l_threshold, s->l_threshold);
 	if (s->method == CV_MASQ && (d->flags & (CV_DEST_USED | CV_DEST_METHOD)) != (CV_DEST_USED | CV_MASQ))
 		txn_set(t, &settings->num_masq, settings->num_masq + 1);
+	if (s->method == CV_MASQ)
+		settings_add_host(t, &s->addr);
 	txn_set(t, &d->flags, flags_of(s, host));
 }
 

@@ -13,6 +13,7 @@
 #include "journal.h"
 #include "list.h"
 #include "scheduler.h"
+#include "settings.h"
 #include "slots.h"
 #include "why.h"
 
@@ -73,6 +74,10 @@ static void count(struct txn *t, const struct cv_service_key *key, uint32_t flag
 		txn_set(t, &s->num_fwmark, s->num_fwmark + by);
 	else if (!key->port)
 		txn_set(t, &s->num_anyport, s->num_anyport + by);
+	else if (key->port == htons(21) && key->proto == IPPROTO_TCP)
+		txn_set(t, &s->num_ftp, s->num_ftp + by);
+	if (by > 0)
+		settings_add_host(t, &key->addr);
 	if (flags & CV_SVC_PERSISTENT)
 		txn_set(t, &s->num_persistent, s->num_persistent + by);
 }

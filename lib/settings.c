@@ -62,6 +62,13 @@ void settings_init(struct cv_settings *s)
 	memcpy(s->timeout, default_timeouts, sizeof(default_timeouts));
 }
 
+void settings_add_host(struct txn *t, const union cv_addr *addr)
+{
+	uint32_t bit = cv_host_bit(addr), *word = &t->cv->settings->hosts[bit / 32];
+
+	txn_set(t, word, *word | 1U << bit % 32);
+}
+
 int cv_set_timeouts(struct cv *cv, uint32_t tcp, uint32_t tcp_fin, uint32_t udp)
 {
 	const uint32_t most = INT_MAX / CV_HZ;

@@ -224,7 +224,7 @@ static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender
 		ttl_enter(skb, f);
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
-	return TC_ACT_OK;
+	return TC_ACT_UNSPEC;
 }
 
 /*
@@ -339,7 +339,7 @@ static __always_inline int slave_input(struct __sk_buff *skb, __u32 index)
 	}
 	ttl_leave(skb);
 	count_packet(index, CV_IPV_RX_PACKETS, skb->len);
-	return TC_ACT_OK;
+	return TC_ACT_UNSPEC;
 }
 
 #endif

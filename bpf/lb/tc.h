@@ -10,6 +10,7 @@
 #include <linux/pkt_cls.h>
 
 #include "decide.h"
+#include "fragment.h"
 #include "icmp_relay.h"
 #include "tc_xmit.h"
 
@@ -94,15 +95,20 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	return tc_forward(skb, f, hop);
 }
 
-static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f)
+/* `whole`: f is a packet put together of fragments, of which skb is one. */
+static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, bool whole)
 {
 	struct icmp_error e = {};
 	struct decision d = {};
 	struct conn_ref conn = {};
 	__u32 otherwise = CV_C_DROP_NODEST;
+	enum verdict v;
 	int rc;
 
-	switch (f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn)) {
+	v = f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn);
+	if (unlikely(whole) && v != V_UNREACH)
+		return frag_decided(skb, v, conn.slot, conn.ctl);
+	switch (v) {
 	case V_SEND:
 	case V_REPLY:
 		rc = conn.reply ? tc_reply(skb, f, &conn) : tc_send(skb, f, &conn);
@@ -143,6 +149,7 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 	void *data, *end;
 	struct flow f = {};
 	enum parsed parsed;
+	int rc;
 
 	if (!settings.num_services || skb->pkt_type != PACKET_HOST || skb->vlan_present)
 		return TC_NEXT;
@@ -154,13 +161,15 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 	learn_uplink(skb, data);
 	f.mark = skb->mark;
 	parsed = parse_frame(data, end, &f, true);
-	if (parsed == PARSE_FRAGMENT)
-		return tc_pass(CV_C_FRAGMENT);
+	if (parsed == PARSE_FRAGMENT) {
+		rc = frag_enter(skb, &f);
+		return rc == FRAG_WHOLE ? tc_balance(skb, &f, true) : rc;
+	}
 	if (parsed == PARSE_MALFORMED || (parsed != PARSE_OTHER && !length_fits(&f, skb->len)))
 		return tc_pass(CV_C_PASS_MALFORMED);
 	if (parsed == PARSE_OTHER)
 		return tc_pass(CV_C_PASS_OTHER);
-	return parsed == PARSE_ICMP ? relay_icmp(skb, &f) : tc_balance(skb, &f);
+	return parsed == PARSE_ICMP ? relay_icmp(skb, &f) : tc_balance(skb, &f, false);
 }
 
 #endif

@@ -137,35 +137,40 @@ static __always_inline int tc_udp_sum(struct __sk_buff *skb, const struct flow *
 	return bpf_skb_store_bytes(skb, f->l4 + offsetof(struct udphdr, check), &check, sizeof(check), 0);
 }
 
+/* The port and the transport checksum; of what a fragment's checksum covers, most is elsewhere. */
+static __always_inline int tc_nat_l4(struct __sk_buff *skb, struct flow *f, struct nat *n)
+{
+	__u32 check_at = f->l4 + l4_check_at(f->proto);
+	__u32 change = csum_narrow(csum_of_addr(f->v6, nat_from(f, n), &n->to));
+	__u64 udp = f->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__u16 check = 0;
+
+	if (bpf_skb_load_bytes(skb, check_at, &check, sizeof(check)) ||
+	    bpf_skb_store_bytes(skb, f->l4 + (n->source ? 0 : 2), &n->to_port, 2, 0))
+		return -1;
+	if (f->proto == IPPROTO_UDP && !f->v6 && !check)
+		return n->fragment ? 0 : tc_udp_sum(skb, f);
+	if (bpf_l4_csum_replace(skb, check_at, 0, change, BPF_F_PSEUDO_HDR | udp))
+		return -1;
+	return bpf_l4_csum_replace(skb, check_at, nat_from_port(f, n), n->to_port, 2 | udp);
+}
+
 /* Addresses, ports and checksums; skb's headers are linear afterwards as before. */
 static __noinline int tc_nat(struct __sk_buff *skb, struct flow *f, struct nat *n)
 {
-	__u32 at, port_at, check_at, change;
-	__u16 none = 0;
+	__u32 at;
 
 	if (!f || !n)
 		return -1;
 	at = ETH_HLEN + (f->v6 ? (n->source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)) :
 				 (n->source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)));
-	port_at = f->l4 + (n->source ? 0 : 2);
-	check_at = f->l4 + l4_check_at(f->proto);
-	change = csum_narrow(csum_of_addr(f->v6, nat_from(f, n), &n->to));
-	if (f->proto == IPPROTO_UDP && !f->v6 && bpf_skb_load_bytes(skb, check_at, &none, sizeof(none)))
+	if (!f->v6 && bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), nat_from(f, n)->v4,
+					  n->to.v4, 4))
 		return -1;
-	if (f->proto == IPPROTO_TCP || f->v6 || none) {
-		__u64 udp = f->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-
-		if (bpf_l4_csum_replace(skb, check_at, 0, change, BPF_F_PSEUDO_HDR | udp) ||
-		    bpf_l4_csum_replace(skb, check_at, nat_from_port(f, n), n->to_port, 2 | udp))
-			return -1;
-	}
-	if (!f->v6 && bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), nat_from(f, n)->v4, n->to.v4, 4))
+	if (bpf_skb_store_bytes(skb, at, &n->to, f->v6 ? 16 : 4, 0))
 		return -1;
-	if (bpf_skb_store_bytes(skb, at, &n->to, f->v6 ? 16 : 4, 0) ||
-	    bpf_skb_store_bytes(skb, port_at, &n->to_port, 2, 0))
+	if ((f->proto == IPPROTO_TCP || f->proto == IPPROTO_UDP) && tc_nat_l4(skb, f, n))
 		return -1;
-	if (f->proto == IPPROTO_UDP && !f->v6 && !none)
-		return tc_udp_sum(skb, f);
 	return bpf_skb_pull_data(skb, f->l4);
 }
 

@@ -16,6 +16,7 @@ struct nat {
 	union cv_addr to;
 	__be16 to_port;
 	bool source;	/* the source is rewritten (an answer), else the destination */
+	bool fragment;	/* the packet is not whole */
 };
 
 /* The real server's end of the connection in `slot` for a client's packet, the virtual one for an answer. */

@@ -249,6 +249,8 @@ enum cv_timeout {
  * many services there are. The library's; the data path reads it as a global
  * variable.
  */
+#define CV_HOSTS 4096
+
 struct cv_settings {
 	__u32 num_services;	/* 0: everything passes */
 	__u32 num_fwmark;
@@ -256,6 +258,12 @@ struct cv_settings {
 	__u32 num_persistent;
 	__u32 num_ftp;		/* TCP services on port 21: their data connections are looked for */
 	__u32 num_masq;		/* destinations reached by masq, ever: replies are looked for */
+	/*
+	 * Whose fragments are held until all of a packet are there: one bit per
+	 * virtual address and masq real server, at cv_host_bit(). Set when it is
+	 * added, never cleared: a bit too many costs another's fragments a detour.
+	 */
+	__u32 hosts[CV_HOSTS / 32];
 	__u32 timeout[CV_TIMEOUT_SLOTS];	/* ticks, by enum cv_timeout */
 	__u32 conn_reuse_mode;
 	__u32 expire_nodest_conn;
@@ -289,6 +297,12 @@ struct cv_settings {
 	__u32 lblcr_expiration;
 	__u32 reserved[14];
 };
+
+/* Which bit of cv_settings.hosts stands for an address. */
+static inline __u32 cv_host_bit(const union cv_addr *addr)
+{
+	return ((addr->w[0] ^ addr->w[1] ^ addr->w[2] ^ addr->w[3]) * 0x9e3779b1U) >> 20;
+}
 
 /* ---- where packets went -------------------------------------------------- */
 
@@ -367,6 +381,12 @@ struct cv_clock {
 	__u32 now;		/* ticks */
 	__u32 drop_counter;	/* drop_packet: new connections since the last one that was dropped */
 } CV_ALIGNED;
+
+/* Global variable of fragment.h: the next slot of the pool of fragments, the last queue's number. */
+struct cv_frag_ring {
+	__u32 next;
+	__u32 serial;
+};
 
 /* C6: two seconds. */
 #define CV_GRACE (2 * CV_HZ)
