@@ -13,7 +13,7 @@
 /* The longest host name (255, RFC 1035) with brackets and a port's name. */
 #define LONGEST_ENDPOINT 320
 
-/* The first address of that family. One of a single link (fe80::1%eth0) is none that packets could be sent to. */
+/* The first address of that family, but none of one link (fe80::1%eth0): a service has no link. */
 static int host_by_name(const char *name, int family, union cv_addr *addr)
 {
 	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };

@@ -35,7 +35,7 @@ int session_open(struct session *s);
  */
 int apply(struct session *s, const struct ipvsadm_request *r);
 
-/* What ipvsadm says of this errno from this command; where it has no word of its own, the library's. */
+/* What ipvsadm says of this errno from this command; where it has no words, the library's. */
 const char *apply_error(enum ipvsadm_command command, int err);
 
 #endif

@@ -15,32 +15,34 @@ void ipvsadm_try_help(const char *program)
 }
 
 static const char commands[] =
-	"  -A, --add-service SERVICE [-s SCHED] [-b FLAGS] [-p [SECONDS]] [-M MASK] [--pe ENGINE] [-o]\n"
-	"  -E, --edit-service SERVICE ...      the same, of a service that stands\n"
-	"  -D, --delete-service SERVICE        with its real servers\n"
-	"  -C, --clear                         all services\n"
-	"  -a, --add-server SERVICE -r SERVER [-g|-i|-m] [-w N] [-x N] [-y N] [TUNNEL]\n"
-	"  -e, --edit-server SERVICE -r SERVER ...\n"
-	"  -d, --delete-server SERVICE -r SERVER\n"
-	"  -L, -l, --list [SERVICE] [VIEW]     what stands; without a command, all of it\n"
+	"  -A, --add-service SERVICE ...       make a service\n"
+	"  -E, --edit-service SERVICE ...      change one that stands\n"
+	"  -D, --delete-service SERVICE        delete it, with its real servers\n"
+	"  -C, --clear                         delete all services\n"
+	"  -a, --add-server SERVICE -r HOST[:PORT] ...\n"
+	"  -e, --edit-server SERVICE -r HOST[:PORT] ...\n"
+	"  -d, --delete-server SERVICE -r HOST[:PORT]\n"
+	"  -L, -l, --list [SERVICE] [VIEW]     what stands; all of it without a command\n"
 	"  -Z, --zero [SERVICE]                set counters to zero\n"
-	"  -S, --save [-n]                     print the commands that make what stands\n"
-	"  -R, --restore                       run commands, one from each line of standard input\n"
-	"      --set TCP TCPFIN UDP            timeouts of connections in seconds; 0 keeps one\n"
+	"  -S, --save [-n]                     print commands that make what stands\n"
+	"  -R, --restore                       run the commands in standard input\n"
+	"      --set TCP TCPFIN UDP            timeouts in seconds; 0 keeps one\n"
 	"      --start-daemon master|backup [DAEMON]\n"
 	"      --stop-daemon master|backup\n"
 	"  -v, --version\n"
 	"  -h, --help\n";
 
 static const char services[] =
-	"  -t, --tcp-service HOST[:PORT]       an IPv6 address before a port is written [ADDRESS]:PORT\n"
+	"  -t, --tcp-service HOST[:PORT]       IPv6 with a port: [ADDRESS]:PORT\n"
 	"  -u, --udp-service HOST[:PORT]\n"
 	"      --sctp-service HOST[:PORT]\n"
-	"  -f, --fwmark-service N              packets with this firewall mark; then -6 for IPv6\n";
+	"  -f, --fwmark-service N              packets with this firewall mark\n"
+	"  -6, --ipv6                          those of IPv6\n";
 
 static const char of_services[] =
-	"  -s, --scheduler NAME                rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf; else wlc\n"
-	"  -b, --sched-flags LIST              sh-fallback, sh-port, mh-fallback, mh-port, flag-1 to -3\n"
+	"  -s, --scheduler NAME                rr wrr lc wlc (the default) lblc lblcr dh\n"
+	"                                      sh mh sed nq fo ovf\n"
+	"  -b, --sched-flags LIST              sh-fallback sh-port mh-fallback mh-port\n"
 	"  -p, --persistent [SECONDS]          a client stays with its server; else 360\n"
 	"  -M, --netmask MASK                  ... and with it the clients of its network\n"
 	"      --pe sip                        persistence by SIP Call-ID\n"
@@ -55,7 +57,7 @@ static const char of_servers[] =
 	"  -x, --u-threshold N                 full at so many connections\n"
 	"  -y, --l-threshold N                 ... until there are fewer than this\n"
 	"      --tun-type ipip|gue|gre         else ipip; gue needs --tun-port N\n"
-	"      --tun-nocsum, --tun-csum        checksum of the tunnel's header, gue and gre\n"
+	"      --tun-nocsum, --tun-csum        checksum of a gue or gre tunnel\n"
 	"      --tun-remcsum                   remote checksum, gue\n";
 
 static const char views[] =
@@ -63,7 +65,7 @@ static const char views[] =
 	"  -c, --connection                    connections\n"
 	"      --timeout                       timeouts, as of --set\n"
 	"      --daemon                        synchronisation daemons\n"
-	"      --stats, --rate                 counters, and what they grow by each second\n"
+	"      --stats, --rate                 counters, and their growth per second\n"
 	"  -X, --exact                         ... in full, not in K, M, G, T\n"
 	"      --thresholds, --persistent-conn, --tun-info\n"
 	"      --nosort, --sort                as they come, or in order (the default)\n"

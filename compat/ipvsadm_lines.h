@@ -18,7 +18,7 @@ void lines_free(struct lines *l);
 /* Whether the next lines_next() would have to wait for more input. */
 bool lines_would_wait(const struct lines *l);
 
-/* 1 and the line without its end, which stays until the next call; 0 at the end; or a negative errno. */
+/* 1 and the line, which stays until the next call; 0 at the end; or a negative errno. */
 int lines_next(struct lines *l, char **line);
 
 /* A vector of words, ended by NULL, as argv is. */

@@ -25,7 +25,7 @@ struct names; /* the cache */
 int names_new(struct names **out);
 void names_free(struct names **names);
 
-/* "1.2.3.4:80" or "[fd00::1]:80"; with `names`, "www.example.net:http". Ports in network byte order. */
+/* "1.2.3.4:80" or "[fd00::1]:80"; with `names`, "www.example.net:http". */
 void label_endpoint(struct label *l, struct names *names, uint8_t family, const union cv_addr *addr,
 		    __be16 port, uint8_t proto);
 /* A service, as a table shows it, "TCP  1.2.3.4:80", or as a rule does, "-t 1.2.3.4:80". */

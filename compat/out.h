@@ -32,7 +32,7 @@ void out_text(struct out *o, const char *text);
 void out_char(struct out *o, char c);
 void out_number(struct out *o, uint64_t n);
 
-/* Left-aligned (out_left*) and right-aligned in a column of at least `width`, as "%-*s" and "%*u". */
+/* Left-aligned and right-aligned in a column of at least `width`, as "%-*s" and "%*u". */
 void out_left(struct out *o, const char *bytes, size_t len, unsigned int width);
 void out_left_text(struct out *o, const char *text, unsigned int width);
 void out_left_number(struct out *o, int64_t n, unsigned int width);
