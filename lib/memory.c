@@ -3,20 +3,22 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
 
 #include "culvert.h"
 #include "instance.h"
 #include "journal.h"
 
-/* What the kernel says that a map takes (fdinfo, memlock), bytes. */
-static uint64_t map_memory(int fd)
+/* The line `memlock` of a map's fdinfo, bytes. */
+static uint64_t memlock(int fd)
 {
 	unsigned long long bytes = 0;
 	char path[64], line[128];
 	FILE *f;
 
-	if (fd < 0)
-		return 0;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
 	if (!f)
@@ -27,6 +29,34 @@ static uint64_t map_memory(int fd)
 	}
 	fclose(f);
 	return bytes;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/*
+ * Since 6.4 the kernel says what a map takes. Before, it says what one would
+ * take that is full: of a hash map whose elements are allocated when they come,
+ * only the buckets (16 bytes, a power of two of them) are there for certain.
+ */
+static uint64_t map_memory(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info), buckets = 1;
+	uint64_t said = fd < 0 ? 0 : memlock(fd), full;
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ||
+	    !(info.map_flags & BPF_F_NO_PREALLOC))
+		return said;
+	full = round_up(round_up(info.key_size + info.value_size, 8) * info.max_entries,
+			(uint64_t)sysconf(_SC_PAGESIZE));
+	if (said != full)
+		return said;
+	while (buckets < info.max_entries)
+		buckets *= 2;
+	return 16ULL * buckets;
 }
 
 void cv_memory(const struct cv *ccv, struct cv_memory *out)

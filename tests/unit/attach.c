@@ -15,6 +15,7 @@
 #include "devices.h"
 #include "lab.h"
 #include "rtnl.h"
+#include "tick.h"
 
 static int make_devices(void **state)
 {
@@ -298,7 +299,12 @@ static void devices_that_left_are_forgotten(void **state)
 static void killed_at_random(void **state)
 {
 	unsigned int seed = 2, whole = 0;
+	useconds_t cycle;
+	uint64_t begin = tick_ns();
 
+	assert_int_equal(cv_attach(lab, "v0", CV_MODE_AUTO, NULL), 0);
+	assert_int_equal(cv_detach(lab, "v0"), 0);
+	cycle = (useconds_t)((tick_ns() - begin) / 1000);
 	for (int round = 0; round < 40; round++) {
 		int n;
 		pid_t pid;
@@ -315,11 +321,11 @@ static void killed_at_random(void **state)
 				_exit(1);
 			for (;;) {
 				cv_attach(cv, "v0", CV_MODE_AUTO, NULL);
-				usleep(10000);
+				usleep(cycle);
 				cv_detach(cv, "v0");
 			}
 		}
-		usleep(2000 + (useconds_t)rand_r(&seed) % 100000);
+		usleep(1000 + (useconds_t)rand_r(&seed) % (4 * cycle));
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		assert_int_equal(cv_lock(lab, 5), 0);
