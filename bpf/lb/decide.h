@@ -84,6 +84,8 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	chosen = schedule(service, f);
 	if (chosen == CV_NONE)
 		return V_UNREACH;
+	if (chosen == SCHED_BUSY)
+		return decided(out, V_DROP, CV_C_DROP_LOCKED);
 	return open_conn(f, chosen, 0, svc->key.port, out);
 }
 

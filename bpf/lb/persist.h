@@ -61,9 +61,35 @@ static __always_inline bool template_good(const struct cv_conn_common *t)
 	       !(settings.expire_quiescent_template && !READ_ONCE(d->weight));
 }
 
+/* Flips a flag of a template, if it is still the one that was found. */
+static __always_inline bool template_flip(struct cv_conn_common *t, __u32 ctl, __u32 flag)
+{
+	for (int i = 0; i < 8; i++) {
+		__u32 seen = __sync_val_compare_and_swap(&t->ctl, ctl, ctl ^ flag);
+
+		if (seen == ctl)
+			return true;
+		if (!(seen & CV_CTL_LIVE) || (seen ^ ctl) & (CV_CTL_GEN | CV_CTL_STALE))
+			return false;
+		ctl = seen;
+	}
+	return false;
+}
+
+/* One more connection for a template (C8). */
+static __always_inline bool template_hold(struct cv_conn_common *t, __u32 ctl)
+{
+	__sync_fetch_and_add(&t->n_control, 1);
+	if (template_flip(t, ctl, CV_CTL_HELD))
+		return true;
+	__sync_fetch_and_sub(&t->n_control, 1);
+	return false;
+}
+
 /* A template for the client: the one there is, or a new one with a server that is chosen now. */
 static __always_inline enum verdict template_find(struct cv_service *svc, __u32 service, const struct flow *f,
-						  struct new_conn *n, struct conn_id *id)
+						  struct new_conn *n, struct conn_id *id,
+						  struct decision *out)
 {
 	struct cv_conn_common *t;
 	struct cv_dest *dest;
@@ -77,37 +103,22 @@ static __always_inline enum verdict template_find(struct cv_service *svc, __u32 
 			return V_SEND;
 		/* Its server left: no new connection finds it any more, and it goes with its last one. */
 		if (t)
-			__sync_val_compare_and_swap(&t->ctl, id->ctl, id->ctl | CV_CTL_STALE);
+			template_flip(t, id->ctl, CV_CTL_STALE);
 	}
 	chosen = schedule(service, f);
 	if (chosen == CV_NONE)
 		return V_UNREACH;
 	dest = dest_at(chosen);
-	if (!dest)
-		return V_UNREACH;
+	if (!dest)	/* SCHED_BUSY */
+		return decided(out, V_DROP, CV_C_DROP_LOCKED);
 	n->dport = f->dport == svc->key.port && f->dport != bpf_htons(FTP_PORT) ? dest->port : 0;
 	n->timeout = svc->timeout * CV_HZ;
 	n->fwmark = f->mark;
 	n->ctl = CV_CTL_TEMPLATE;
 	made = conn_make(dest, chosen, n, id);
-	return made == CONN_MADE || made == CONN_THERE ? V_SEND : V_DROP;
-}
-
-/* One more connection for a template, if it is still the one that was found (C8). */
-static __always_inline bool template_hold(struct cv_conn_common *t, __u32 ctl)
-{
-	__sync_fetch_and_add(&t->n_control, 1);
-	for (int i = 0; i < 8; i++) {
-		__u32 seen = __sync_val_compare_and_swap(&t->ctl, ctl, ctl ^ CV_CTL_HELD);
-
-		if (seen == ctl)
-			return true;
-		if (!(seen & CV_CTL_LIVE) || (seen ^ ctl) & (CV_CTL_GEN | CV_CTL_STALE))
-			break;
-		ctl = seen;
-	}
-	__sync_fetch_and_sub(&t->n_control, 1);
-	return false;
+	if (made == CONN_MADE || made == CONN_THERE)
+		return V_SEND;
+	return decided(out, V_DROP, made == CONN_LOCKED ? CV_C_DROP_LOCKED : CV_C_DROP_FULL);
 }
 
 GLOBAL int admit_persistent(__u32 service, const struct flow *f, struct decision *out)
@@ -121,9 +132,9 @@ GLOBAL int admit_persistent(__u32 service, const struct flow *f, struct decision
 
 	if (!svc || !f || !out || !n)
 		return V_DROP;
-	v = template_find(svc, service, f, n, &id);
+	v = template_find(svc, service, f, n, &id, out);
 	if (v != V_SEND)
-		return decided(out, v, CV_C_DROP_FULL);
+		return v;
 	t = conn_at(f->v6, id.slot);
 	if (!t)
 		return decided(out, V_DROP, CV_C_DROP_ERROR);

@@ -61,6 +61,11 @@ static struct cv_service_key key_of(const struct service_spec *spec)
 	return key;
 }
 
+static bool is_ftp(const struct cv_service_key *key)
+{
+	return key->proto == IPPROTO_TCP && key->port == htons(21);
+}
+
 uint32_t service_add(struct path *p, const struct service_spec *spec)
 {
 	uint32_t index = p->num_services++;
@@ -82,6 +87,7 @@ uint32_t service_add(struct path *p, const struct service_spec *spec)
 	p->settings->num_fwmark += spec->fwmark != 0;
 	p->settings->num_anyport += spec->any_port;
 	p->settings->num_persistent += !!(spec->flags & CV_SVC_PERSISTENT);
+	p->settings->num_ftp += is_ftp(&s->key);
 	return index;
 }
 
@@ -98,6 +104,7 @@ void service_remove(struct path *p, uint32_t service)
 	p->settings->num_fwmark -= s->key.fwmark != 0;
 	p->settings->num_anyport -= !s->key.fwmark && !s->key.port;
 	p->settings->num_persistent -= !!(s->flags & CV_SVC_PERSISTENT);
+	p->settings->num_ftp -= is_ftp(&s->key);
 }
 
 /* ---- destinations ---------------------------------------------------------------- */

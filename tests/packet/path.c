@@ -392,14 +392,24 @@ void path_advance(struct path *p, uint32_t ticks)
 	p->clock->now += ticks;
 }
 
-void path_sweep(struct path *p)
+static void run_ctl(int prog, const char *name)
 {
 	uint8_t frame[64] = {};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
 		    .repeat = 1);
 
-	if (run(p->sweep, &opts, NULL))
-		give_up("ctl_sweep");
+	if (run(prog, &opts, NULL))
+		give_up(name);
+}
+
+void path_sweep(struct path *p)
+{
+	run_ctl(p->sweep, "ctl_sweep");
+}
+
+void path_start(struct path *p)
+{
+	run_ctl(p->start, "ctl_start");
 }
 
 uint64_t path_cause(const struct path *p, enum cv_cause cause)
