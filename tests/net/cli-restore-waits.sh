@@ -11,10 +11,10 @@ start director "$BUILD/culvert" ipvsadm -R <"$LAB_DIR/fifo" 2>"$LAB_DIR/err" {fe
 restoring=$!
 
 echo "-A -t 10.0.0.1:80" >&$feed
-within 5 "-A -t 10.0.0.1:80 -s wlc" ipvsadm -Sn
+within 30 "-A -t 10.0.0.1:80 -s wlc" ipvsadm -Sn
 before=$SECONDS
 ipvsadm -A -t 10.0.0.2:80
-between 0 5 $((SECONDS - before)) "seconds until the other command was done"
+between 0 20 $((SECONDS - before)) "seconds until the other command was done"
 
 # Half a line is not carried out, and keeps nobody waiting either.
 printf '%s' "-A -t 10.0.0.3:80 -s r" >&$feed
