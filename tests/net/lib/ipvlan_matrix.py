@@ -16,11 +16,13 @@ from ipvlan_lab import Hooks, Lab, targets, version
 
 def observe(lab, hooks, kind, src, addr):
     """One exchange and the hooks that it crossed. What fails is tried again: machines get busy."""
+    pause = 0.2 if lab.driver == "kernel" else 0.02     # the reference machine is slow
     for _ in range(2):
+        time.sleep(pause)
         for one in hooks.values():
             one.take()
         result = lab.exchange(kind, src, addr)
-        time.sleep(0.01)
+        time.sleep(pause)
         crossed = {name: found for name, one in hooks.items() if (found := one.take())}
         if result["ok"]:
             break

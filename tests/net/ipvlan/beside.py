@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Beside others on one device: macvlan, a bridge that the master is a port of, another's tc program."""
+from ipvlan_lab import HOST, SUBNET, Lab, expect
+
+
+def works(lab, mode, what, host=True):
+    v4, v6 = SUBNET[mode]
+    flows = [("client", v4 + "11"), ("client", v6 + "11"), ("s1", "10.0.0.2"), ("s1", "fd00::2"), ("s1", v4 + "12"),
+             ("client", HOST[0]), ("client", HOST[1])]
+    if host and mode != "l2":
+        flows += [("host", v4 + "11"), ("s1", HOST[0])]
+    for src, addr in flows:
+        for kind in ("icmp", "tcp"):
+            expect(lab.exchange(kind, src, addr)["ok"], True, f"{what}, {mode}: {kind} {src} to {addr}")
+
+
+def macvlan(lab):
+    lab.add_ns("mac")
+    status, _, err = lab.run("host", ["ip", "link", "add", "mv0", "link", "e0", "netns", lab.ns("mac"), "type",
+                                      "macvlan", "mode", "bridge"], check=False)
+    if status:
+        print(f"no macvlan in this kernel: {err.strip()}")
+        return
+    lab.ip("mac", "addr add 10.0.0.50/24 dev mv0")
+    lab.ip("mac", "addr add fd00::50/64 dev mv0")
+    lab.ip("mac", "link set mv0 up")
+    lab.serve("mac")
+    for mode in ("l2", "l3", "l3s"):
+        lab.slaves(mode)
+        works(lab, mode, "beside macvlan")
+        for addr in ("10.0.0.50", "fd00::50"):
+            expect(lab.exchange("tcp", "client", addr)["ok"], True, f"the macvlan beside {mode}, at {addr}")
+        lab.drop_slaves()
+    lab.ip("mac", "link del mv0")
+
+
+def bridge_port(lab):
+    """The host's addresses move to the bridge, as they do; l2 and l3 need nothing of that."""
+    lab.run("host", ["ip", "link", "add", "hbr", "address", "02:00:00:00:00:01", "up", "type", "bridge",
+                     "mcast_snooping", "0", "forward_delay", "0"])
+    lab.ip("host", "addr flush dev e0")
+    lab.ip("host", "link set e0 master hbr")
+    for addr in ("10.0.0.1/24", "fd00::1/64"):
+        lab.ip("host", f"addr add {addr} dev hbr")
+    lab.ip("host", "route replace default via 10.0.0.2")
+    lab.ip("host", "-6 route replace default via fd00::2")
+    for mode in ("l2", "l3"):
+        lab.slaves(mode)
+        works(lab, mode, "a bridge port as master", host=mode == "l3")
+        lab.drop_slaves()
+
+
+def main():
+    with Lab() as lab:
+        lab.wire()
+        lab.serve("client", "host", "s1", "s2")
+        macvlan(lab)
+        bridge_port(lab)
+
+
+main()
