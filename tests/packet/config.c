@@ -61,6 +61,14 @@ static struct cv_service_key key_of(const struct service_spec *spec)
 	return key;
 }
 
+/* Its fragments are looked at from now on. */
+static void note_host(struct path *p, const union cv_addr *addr)
+{
+	uint32_t bit = cv_host_bit(addr);
+
+	p->settings->hosts[bit / 32] |= 1U << bit % 32;
+}
+
 static bool is_ftp(const struct cv_service_key *key)
 {
 	return key->proto == IPPROTO_TCP && key->port == htons(21);
@@ -83,6 +91,8 @@ uint32_t service_add(struct path *p, const struct service_spec *spec)
 	measure(p, index, true);
 	if (bpf_map_update_elem(p->services, &s->key, &index, BPF_NOEXIST) < 0)
 		give_up("service_add");
+	if (!spec->fwmark)
+		note_host(p, &s->key.addr);
 	p->settings->num_services++;
 	p->settings->num_fwmark += spec->fwmark != 0;
 	p->settings->num_anyport += spec->any_port;
@@ -150,6 +160,8 @@ uint32_t dest_add(struct path *p, uint32_t service, const struct dest_spec *spec
 	if (v6)
 		d->flags |= CV_DEST_IPV6;
 	p->settings->num_masq += spec->masq;
+	if (spec->masq)
+		note_host(p, &d->addr);
 	link_in(p, service, index);
 	return index;
 }
