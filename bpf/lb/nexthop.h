@@ -44,7 +44,8 @@ struct hop {
  *   NO_NEIGH        route, no neighbour: tc lets the kernel resolve it; the
  *                   MTU is not told then
  *   FRAG_NEEDED     does not come: the length given is 1, to learn the MTU
- *   NOT_FWDED       a local (or broadcast) address: pass up the local stack
+ *   NOT_FWDED       a local (or broadcast) address: pass up the local stack; or
+ *                   no route at all: see nexthop_refresh()
  *   others          no route (unreachable, blackhole, prohibit, ...)
  */
 static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
@@ -103,6 +104,19 @@ static __always_inline bool claim(__u32 *due, __u32 now, __u32 period)
 	return __sync_val_compare_and_swap(due, was, now + period) == was;
 }
 
+/*
+ * A real server to which there was a route has not become the director when that
+ * goes. (One that there never was a route to, and that the library did not find
+ * to be local, may have become local since.)
+ */
+static __always_inline bool route_lost(const struct cv_dest *d, const struct hop *hop)
+{
+	const struct cv_nexthop *before = &d->nh[d->nh_cur & 1];
+
+	return hop->nh.flags & CV_NH_LOCAL && !(d->flags & CV_DEST_LOCAL) &&
+	       (before->ifindex || before->flags & CV_NH_LOST);
+}
+
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 {
 	struct hop hop = {};
@@ -111,6 +125,8 @@ static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 	if (!d)
 		return 0;
 	nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, &hop);
+	if (route_lost(d, &hop))
+		hop.nh.flags = CV_NH_LOST;
 	next = (d->nh_cur & 1) ^ 1;
 	d->nh[next] = hop.nh;
 	d->gw[next] = hop.gw;

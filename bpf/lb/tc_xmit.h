@@ -91,7 +91,7 @@ static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, 
 	hop->gw = dest->gw[at & 1];
 	hop->family = dest->gw_family[at & 1];
 	hop->src = dest->src[at & 1];
-	if (!hop->nh.ifindex && !(hop->nh.flags & CV_NH_LOCAL))	/* perhaps just not known yet */
+	if (!hop->nh.ifindex && !(hop->nh.flags & (CV_NH_LOCAL | CV_NH_LOST)))	/* perhaps just not known yet */
 		nexthop_lookup(skb, &dest->addr, dest->flags & CV_DEST_IPV6, hop);
 }
 

@@ -123,6 +123,7 @@ struct cv_nexthop {
 #define CV_NH_XDP 0x0001U	/* the device takes XDP_REDIRECT */
 #define CV_NH_LOCAL 0x0002U	/* the address is the director's own: pass up */
 #define CV_NH_UNRESOLVED 0x0004U /* route, but no neighbour yet */
+#define CV_NH_LOST 0x0008U	/* there was a route once */
 
 /* Type of tunnel, as IP_VS_CONN_F_TUNNEL_TYPE_* (uapi/linux/ip_vs.h). */
 enum cv_tun_type { CV_TUN_IPIP, CV_TUN_GUE, CV_TUN_GRE };
