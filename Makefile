@@ -37,6 +37,7 @@ demo-gateway: all
 bench: all
 	@$(DEPS) test bench
 	BUILD=$(BUILD) bench/run
+	BUILD=$(BUILD) bench/ipvlan
 
 format lint:
 	@$(DEPS) build lint
