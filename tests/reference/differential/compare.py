@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What two records of one case say differently.
+
+Not compared, because a kernel makes it up: IP identifiers of packets that the director
+made (zero or not is compared), the source port of GUE, and of a timer as many seconds as
+the slower side had taken so far.
+"""
+import frames
+
+SLACK = 3       # seconds by which timers may differ besides
+
+
+def normal(frame, number):
+    """A frame of a step as comparable pairs. The step's own packets have the identifier 0x4000 + number (see play)."""
+    out = []
+    for name, value in frames.dissect(bytes.fromhex(frame)):
+        if name in ("id", "fragid") and value not in (0, 0x4000 + number):
+            value = "made up"
+        if name == "dport" and value == frames.GUE_PORT and out[-1][0] == "sport":
+            out[-1] = "sport", "made up"
+        out.append((name, value))
+    return out
+
+
+def seconds(clock):
+    minutes, _, rest = clock.partition(":")
+    return int(minutes) * 60 + int(rest) if rest.isdigit() and minutes.isdigit() else 0
+
+
+def connections(want, got, slack):
+    """Rows of -Lcn: [(row of the one, row of the other)] where they differ by more than `slack` seconds."""
+    def keyed(rows):
+        out = {}
+        for row in rows:
+            fields = row.split()
+            key = " ".join(fields[:1] + fields[2:])
+            out.setdefault(key, []).append(seconds(fields[1]) if len(fields) > 1 else 0)
+        return out
+
+    left, right = keyed(want), keyed(got)
+    out = []
+    for key in sorted(set(left) | set(right)):
+        ones, others = sorted(left.get(key, [])), sorted(right.get(key, []))
+        if len(ones) == len(others) and all(abs(one - other) <= slack for one, other in zip(ones, others)):
+            continue
+        if len(ones) != len(others) and max(ones + others) <= slack:
+            continue                            # about to expire: here already, there not yet
+        out.append((f"{key} {ones}" if ones else "", f"{key} {others}" if others else ""))
+    return out
+
+
+def packets(want, got, number):
+    """[(what, value of the one, value of the other)] of the frames of a step, device by device."""
+    out = []
+    for port in sorted({port for port, _ in want + got}):
+        left = [normal(frame, number) for where, frame in want if where == port]
+        right = [normal(frame, number) for where, frame in got if where == port]
+        for index in range(max(len(left), len(right))):
+            one = left[index] if index < len(left) else None
+            other = right[index] if index < len(right) else None
+            if one is None or other is None:
+                out.append((f"e{port} packet", brief(one), brief(other)))
+            elif one != other:
+                out += fields(f"e{port} ", one, other)
+    return out
+
+
+def fields(where, one, other):
+    if [name for name, _ in one] != [name for name, _ in other]:
+        return [(where + "shape", brief(one), brief(other))]
+    return [(where + left[0], left[1], right[1]) for left, right in zip(one, other) if left != right]
+
+
+def brief(pairs):
+    """A packet in one line."""
+    if pairs is None:
+        return "nothing"
+    return " ".join(f"{name}={value}" if not (name == "data" and len(value) > 24) else f"data={value[:24]}..({len(value) // 2})"
+                    for name, value in pairs)
+
+
+def step(want, got, number):
+    """The differences of one step."""
+    if isinstance(want, list) and isinstance(got, list):
+        return packets(want, got, number)
+    if not isinstance(want, dict) or not isinstance(got, dict):
+        return [] if want == got else [("result", want, got)]
+    out = []
+    for name in want:
+        if name == "at":
+            continue
+        if name == "connections":
+            slack = SLACK + max(want["at"], got["at"])
+            out += [("connections", *pair) for pair in connections(want[name], got[name], slack)]
+        elif isinstance(want[name], list):
+            left, right = want[name], got[name]
+            out += [(name, one or "", other or "") for one, other in
+                    zip(left + [""] * (len(right) - len(left)), right + [""] * (len(left) - len(right))) if one != other]
+        elif want[name] != got[name]:
+            out.append((name, want[name], got[name]))
+    return out
+
+
+def records(want, got):
+    """[(step number, [difference])] of two records, in order."""
+    out = []
+    for number, (one, other) in enumerate(zip(want["steps"], got["steps"], strict=True)):
+        found = step(one, other, number)
+        if found:
+            out.append((number, found))
+    return out

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The network of a case: a director, and one process that is everybody else.
+
+    wire w0 ---------------- e0 director   10.0.0.1/24     fd00::1/64   clients, VIPs .100 to .103
+    wire w1 ---------------- e1 director   192.168.7.1/24  fd07::1/64   real servers .11 to .18, a router .254
+    wire w2 ---------------- e2 director   192.168.8.1/24  fd08::1/64   real servers .11 to .14
+
+Clients are anywhere behind 10.0.0.2; servers in 192.168.9.0/24 are behind the router.
+The director knows every neighbour's address, so that nothing waits for ARP or ND. The
+wire's own stack has no address and never answers. Both namespaces are held by
+descriptors alone: whatever happens, nothing is left of them.
+"""
+import ctypes
+import fcntl
+import os
+import select
+import socket
+import struct
+import subprocess
+import time
+
+CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 3
+PORTS = (0, 1, 2)
+PREFIX = {0: ("10.0.0.", "fd00::"), 1: ("192.168.7.", "fd07::"), 2: ("192.168.8.", "fd08::")}
+CLIENT_MAC, ROUTER_MAC = "02:00:00:00:00:02", "02:00:00:00:01:fe"
+VIPS = 100, 101, 102, 103
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def address(version, port, number):
+    """Host `number` of the network at a port of the director."""
+    return PREFIX[port][version == 6] + str(number)
+
+
+def server_mac(port, number):
+    return f"02:00:00:00:{port:02x}:{number:02d}"
+
+
+def director_mac(port):
+    return f"02:00:00:00:{port:02x}:01"
+
+
+def _call(function, *arguments):
+    if function(*arguments):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+class Namespace:
+    """A network namespace without a name."""
+
+    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+    def __init__(self):
+        _call(_libc.unshare, CLONE_NEWNET)
+        self.fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        _call(_libc.setns, self.home, CLONE_NEWNET)
+
+    def __enter__(self):
+        _call(_libc.setns, self.fd, CLONE_NEWNET)
+
+    def __exit__(self, *_):
+        _call(_libc.setns, self.home, CLONE_NEWNET)
+
+    def path(self):
+        return f"/proc/{os.getpid()}/fd/{self.fd}"
+
+    def run(self, command, stdin=""):
+        """(status, stdout, stderr) of a command in the namespace."""
+        with self:
+            done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def ip(self, lines, *options):
+        status, _, error = self.run(["ip", *options, "-batch", "-"], "\n".join(lines) + "\n")
+        if status:
+            raise RuntimeError(error)
+
+    def sysctl(self, name, value):
+        with self, open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    def offload(self, device, gro):
+        """Whole checksums and no packet larger than the MTU; GRO, which makes a veth poll, as told."""
+        with self, socket.socket() as sock:
+            for command, value in ((0x17, 0), (0x1f, 0), (0x24, 0), (0x2c, gro)):   # TX sums, TSO, GSO; GRO
+                data = ctypes.create_string_buffer(struct.pack("II", command, value))
+                fcntl.ioctl(sock, 0x8946, struct.pack("16sP", device.encode(), ctypes.addressof(data)))
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Wire:
+    def __init__(self, mtu=None):
+        """`mtu`: {port: bytes} where it is not 1500."""
+        self.director, self.outside = Namespace(), Namespace()
+        self._connect(mtu or {})
+        self._address_director()
+        self.socks = [self._open(f"w{port}") for port in PORTS]
+
+    def _connect(self, mtu):
+        where = self.director.path()
+        self.outside.ip([f"link add w{port} type veth peer name e{port} address {director_mac(port)} netns {where}"
+                         for port in PORTS])
+        for port in PORTS:
+            self.outside.sysctl(f"net.ipv6.conf.w{port}.disable_ipv6", 1)
+            for namespace, device in ((self.outside, f"w{port}"), (self.director, f"e{port}")):
+                namespace.offload(device, namespace is self.outside)
+        for key in ("accept_dad", "router_solicitations", "accept_ra", "mldv2_unsolicited_report_interval"):
+            for port in PORTS:
+                self.director.sysctl(f"net.ipv6.conf.e{port}.{key}", 0)
+        for one in ("all", "default", "e0", "e1", "e2"):
+            for key in ("rp_filter", "send_redirects"):
+                self.director.sysctl(f"net.ipv4.conf.{one}.{key}", 0)
+        for key, value in (("ipv4.ip_forward", 1), ("ipv6.conf.all.forwarding", 1), ("ipv4.icmp_ratelimit", 0),
+                           ("ipv6.icmp.ratelimit", 0), ("ipv6.auto_flowlabels", 0)):
+            self.director.sysctl("net." + key, value)
+        self.outside.ip([f"link set w{port} up" for port in PORTS])
+        self.director.ip(["link set lo up"] + [f"link set e{port} up mtu {mtu.get(port, 1500)}" for port in PORTS])
+
+    def _address_director(self):
+        lines = {4: [], 6: []}
+        for version, bits in ((4, 24), (6, 64)):
+            more = lines[version]
+            more += [f"addr add {address(version, port, 1)}/{bits} dev e{port}" for port in PORTS]
+            more += [f"addr add {address(version, 0, vip)}/{32 if version == 4 else 128} dev e0" for vip in VIPS]
+            more += [f"neigh add {address(version, 0, 2)} lladdr {CLIENT_MAC} dev e0 nud permanent",
+                     f"neigh add {address(version, 1, 254)} lladdr {ROUTER_MAC} dev e1 nud permanent"]
+            more += [f"neigh add {address(version, port, number)} lladdr {server_mac(port, number)} dev e{port} nud permanent"
+                     for port, numbers in ((0, range(21, 23)), (1, range(11, 19)), (2, range(11, 15)))
+                     for number in numbers]
+        lines[4] += ["route add default via 10.0.0.2", "route add 192.168.9.0/24 via 192.168.7.254"]
+        lines[6] += ["route add default via fd00::2", "route add fd09::/64 via fd07::254"]
+        for version in (4, 6):
+            self.director.ip(lines[version], f"-{version}")
+
+    def _open(self, device):
+        with self.outside:
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        sock.bind((device, ETH_P_ALL))
+        sock.setblocking(False)
+        return sock
+
+    def send(self, port, *frames):
+        for frame in frames:
+            self.socks[port].send(frame)
+
+    def collect(self, settle):
+        """[(port, frame)] that came out of the director, until nothing came for `settle` seconds."""
+        found = []
+        until = time.monotonic() + settle
+        while True:
+            ready = select.select(self.socks, [], [], max(0, until - time.monotonic()))[0]
+            if not ready:
+                return found
+            for sock in ready:
+                frame, (_, _, kind, *_) = sock.recvfrom(65535)
+                if kind != socket.PACKET_OUTGOING:
+                    found.append((self.socks.index(sock), frame))
+                    until = time.monotonic() + settle
+
+    def close(self):
+        for sock in self.socks:
+            sock.close()
+        with self.outside:
+            subprocess.run(["ip", "-batch", "-"], input="".join(f"link del w{port}\n" for port in PORTS), text=True,
+                           check=False)
+        self.director.close()
+        self.outside.close()
