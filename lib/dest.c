@@ -98,6 +98,25 @@ static uint32_t flags_of(const struct cv_dest_spec *spec, const struct host_view
 	       (spec->family == AF_INET6 ? CV_DEST_IPV6 : 0);
 }
 
+/*
+ * __ip_vs_dest_update_overload(): other thresholds are held against the
+ * connections that there are. Between the two of them it stays as it is.
+ */
+static void update_overload(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *s)
+{
+	uint32_t low = s->l_threshold ? s->l_threshold : s->u_threshold - s->u_threshold / 4;
+	uint64_t conns = (uint64_t)d->activeconns + d->inactconns;
+
+	if (s->u_threshold == d->u_threshold && s->l_threshold == d->l_threshold)
+		return;
+	if (s->u_threshold && conns >= s->u_threshold)
+		txn_swap(t, &d->state, 0, CV_DEST_OVERLOAD);
+	else if (conns < low || !s->u_threshold)
+		txn_and(t, &d->state, ~CV_DEST_OVERLOAD);
+	txn_set(t, &d->u_threshold, s->u_threshold);
+	txn_set(t, &d->l_threshold, s->l_threshold);
+}
+
 /* __ip_vs_update_dest(): what -a and -e set. The flags, which let packets through, come last. */
 static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *s,
 		   const struct host_view *host)
@@ -110,10 +129,7 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 	txn_set(t, &d->tun_port, s->tun_port);
 	txn_set(t, &d->src_default.q[0], host->source.q[0]);
 	txn_set(t, &d->src_default.q[1], host->source.q[1]);
-	if (s->u_threshold == 0 || s->u_threshold > d->u_threshold)
-		txn_and(t, &d->state, ~CV_DEST_OVERLOAD);
-	txn_set(t, &d->u_threshold, s->u_threshold);
-	txn_set(t, &d->l_threshold, s->l_threshold);
+	update_overload(t, d, s);
 	if (s->method == CV_MASQ && (d->flags & (CV_DEST_USED | CV_DEST_METHOD)) != (CV_DEST_USED | CV_MASQ))
 		txn_set(t, &settings->num_masq, settings->num_masq + 1);
 	if (s->method == CV_MASQ)

@@ -194,8 +194,16 @@ static void masq_is_counted_once(void **state)
 	assert_int_equal(cv_settings(lab)->num_masq, before + 1);
 }
 
-/* __ip_vs_update_dest(): a higher upper threshold, or none, makes a full server usable. */
-static void thresholds_free_a_full_server(void **state)
+static uint32_t state_after(struct cv_dest_spec *d, uint32_t u_threshold, uint32_t l_threshold)
+{
+	d->u_threshold = u_threshold;
+	d->l_threshold = l_threshold;
+	assert_int_equal(cv_dest_edit(lab, &key, d), 0);
+	return dest("10.1.0.1")->state;
+}
+
+/* __ip_vs_dest_update_overload(): other thresholds are held against the connections that there are. */
+static void thresholds_count_the_connections(void **state)
 {
 	struct cv_dest_spec d = lab_dest("10.1.0.1", 1);
 
@@ -204,19 +212,17 @@ static void thresholds_free_a_full_server(void **state)
 	d.l_threshold = 5;
 	assert_int_equal(cv_dest_add(lab, &key, &d), 0);
 	dest("10.1.0.1")->state = CV_DEST_OVERLOAD;
-	d.u_threshold = 10;
-	assert_int_equal(cv_dest_edit(lab, &key, &d), 0);
-	assert_int_equal(dest("10.1.0.1")->state, CV_DEST_OVERLOAD);
-	d.u_threshold = 9;
-	assert_int_equal(cv_dest_edit(lab, &key, &d), 0);
-	assert_int_equal(dest("10.1.0.1")->state, CV_DEST_OVERLOAD);
-	d.u_threshold = 11;
-	assert_int_equal(cv_dest_edit(lab, &key, &d), 0);
-	assert_int_equal(dest("10.1.0.1")->state, 0);
-	dest("10.1.0.1")->state = CV_DEST_OVERLOAD;
-	d.u_threshold = d.l_threshold = 0;
-	assert_int_equal(cv_dest_edit(lab, &key, &d), 0);
-	assert_int_equal(dest("10.1.0.1")->state, 0);
+	dest("10.1.0.1")->activeconns = 3;
+	dest("10.1.0.1")->inactconns = 4;
+	assert_int_equal(state_after(&d, 10, 5), CV_DEST_OVERLOAD);
+	assert_int_equal(state_after(&d, 20, 7), CV_DEST_OVERLOAD);
+	assert_int_equal(state_after(&d, 20, 8), 0);
+	assert_int_equal(state_after(&d, 8, 5), 0);
+	assert_int_equal(state_after(&d, 7, 5), CV_DEST_OVERLOAD);
+	assert_int_equal(state_after(&d, 9, 0), CV_DEST_OVERLOAD); /* 9 less its quarter is 7 */
+	assert_int_equal(state_after(&d, 10, 0), 0);
+	assert_int_equal(state_after(&d, 1, 1), CV_DEST_OVERLOAD);
+	assert_int_equal(state_after(&d, 0, 0), 0);
 }
 
 /* ---- the trash (L4, S2) ---------------------------------------------------- */
@@ -446,7 +452,7 @@ int main(void)
 		CASE(own_addresses_are_local),
 		CASE(tunnels_cross_families),
 		CASE(masq_is_counted_once),
-		CASE(thresholds_free_a_full_server),
+		CASE(thresholds_count_the_connections),
 		CASE(same_slot_with_its_connections),
 		CASE(figures_only_in_the_same_service),
 		CASE(connections_keep_the_slot),
