@@ -132,6 +132,18 @@ lab_real_server() {
 	lab_nginx "$name" "$name"
 }
 
+# lab_masq: the real servers as masquerading wants them: without the virtual address, and the
+# director is their way to the client.
+lab_masq() {
+	local n
+	for n in 1 2 3; do
+		ip -n "$LAB-r$n" addr flush dev lo scope global
+		ip -n "$LAB-r$n" -6 addr flush dev lo scope global
+		ip -n "$LAB-r$n" route replace 207.175.44.0/24 via 192.168.10.254
+		ip -n "$LAB-r$n" route replace 2001:db8:44::/64 via 2001:db8:10::254
+	done
+}
+
 # lab_nginx HOST NAME: a real web server whose every page says NAME.
 lab_nginx() {
 	local host=$1 name=$2 dir=$LAB_DIR/nginx-$1
