@@ -40,6 +40,7 @@ def describe():
         "nftables": _version("nft", "--version"),
         "clang": _version("clang", "--version"),
         "culvert": _culvert_commit(),
+        "load": os.getloadavg()[2],
     }
 
 
@@ -47,4 +48,4 @@ def sentence(m):
     where = "a virtual machine" if m["virtual"] else "a machine"
     return (f"{m['cpu']}, {m['cpus']} CPUs of {where}, {m['memory_gib']} GiB, "
             f"Linux {m['kernel']} {m['architecture']}, {m['nftables']}, {m['clang']}, "
-            f"culvert {m['culvert']}")
+            f"culvert {m['culvert']}; load average {m['load']:.1f}")

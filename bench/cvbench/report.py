@@ -107,16 +107,17 @@ def write_json(path, data):
 
 
 _PLOT = """
-set terminal svg size 900,{height} font "sans,12" background "white"
+set terminal svg noenhanced size 900,{height} font "sans,12" background "white"
 set output "{path}"
 set style fill solid 1.0 noborder
 set boxwidth 0.7
 set xrange [0:*]
 set yrange [{top}:-0.6] noreverse
-set xlabel "million packets a second, one core, end to end"
+set xlabel "million packets a second, end to end"
 set grid xtics lc rgb "#dddddd"
 set border 1
 set ytics nomirror scale 0
+set xtics nomirror
 set lmargin 42
 unset key
 $rows << END
