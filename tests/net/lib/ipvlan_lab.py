@@ -55,7 +55,8 @@ class Lab:
 
     def __init__(self, driver="culvert", names=("client", "host", "s1", "s2")):
         self.driver = driver
-        self.prefix = f"ipv{os.getpid()}-"
+        # tests/run sweeps up after a test that was killed, by the name that it gave it.
+        self.prefix = os.environ.get("LAB", f"ipv{os.getpid()}") + "-"
         self.names, self.fds, self.cookies, self.children = [], {}, [], []
         self.servers = {}
         build = os.environ.get("BUILD") or os.path.join(os.path.dirname(__file__), "../../../build")
@@ -82,6 +83,9 @@ class Lab:
         """Notes the instance that the namespace may get, for removal."""
         with self.inside(name), socket.socket() as sock:
             self.cookies.append(struct.unpack("Q", sock.getsockopt(1, 71, 8))[0])
+        if "LAB_DIR" in os.environ and os.path.isdir(os.environ["LAB_DIR"]):
+            with open(os.path.join(os.environ["LAB_DIR"], "instances"), "a", encoding="ascii") as file:
+                file.write(f"{self.cookies[-1]}\n")
 
     @contextlib.contextmanager
     def inside(self, name):
@@ -156,6 +160,9 @@ class Lab:
         self.ip("client", f"-6 route add fd01::/64 via {HOST[1]}")
         for name in ("all", "br0"):
             self.sysctl("client", f"net.ipv4.conf.{name}.send_redirects", 0)
+        if not os.path.exists("/proc/sys/net/ipv6/conf/lo/force_forwarding"):
+            # Before Linux 6.17 IPv6 of l3s needs this (docs/ipvlan.md).
+            self.sysctl("host", "net.ipv6.conf.all.forwarding", 1)
 
     def reflect(self, on):
         """vepa's other half: the switch sends frames back, and the client forwards between slaves."""
@@ -203,6 +210,9 @@ class Lab:
             if mode != "l2":
                 self.ip(name, "route add default dev i0")
                 self.ip(name, "-6 route add default dev i0")
+        # The kernel activates the host end a moment after the inner end is up (linkwatch).
+        within(3, False, "host ends that are not up", lambda: any(
+            "cvslave" in line and "state UP" not in line for line in self.ip("host", "-o link")[1].splitlines()))
 
     def drop_slaves(self):
         for name in ("s1", "s2"):
