@@ -132,15 +132,14 @@ int pump_count(int argc, char **argv)
 
 	uint64_t *per_cpu = calloc(ncpus, sizeof(*per_cpu));
 
-	for (uint32_t class = 0; class < CLASSES; class++) {
+	for (uint32_t class = 0; class < CLASSES; class ++) {
 		uint64_t sum = 0;
 
 		if (!per_cpu || bpf_map_lookup_elem(map, &class, per_cpu))
 			die("%s has no sink", argv[1]);
 		for (int cpu = 0; cpu < ncpus; cpu++)
 			sum += per_cpu[cpu];
-		printf("%s\"%s\": %llu", class ? ", " : "{", names[class],
-		       (unsigned long long)sum);
+		printf("%s\"%s\": %llu", class ? ", " : "{", names[class], (unsigned long long)sum);
 	}
 	puts("}");
 	free(per_cpu);

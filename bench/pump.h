@@ -37,7 +37,7 @@ struct target {
 	uint16_t port;
 	uint8_t dmac[6], smac[6];
 	uint8_t tcp_flags;
-	uint16_t ethertype;  /* 0: the family's; else a frame that is not IP */
+	uint16_t ethertype; /* 0: the family's; else a frame that is not IP */
 };
 
 #define TCP_SYN 0x02
@@ -47,30 +47,28 @@ struct target {
 void traffic_template(struct traffic *t, const struct target *to);
 
 /* Options that describe traffic, shared by `send` and `profile`. */
-#define TRAFFIC_OPTIONS                                      \
-	{ "flows", required_argument, NULL, 'f' },           \
-	{ "services", required_argument, NULL, 's' },        \
-	{ "flood", required_argument, NULL, 'F' },           \
-	{ "vip", required_argument, NULL, 'v' },             \
-	{ "port", required_argument, NULL, 'P' },            \
-	{ "dmac", required_argument, NULL, 'd' },            \
-	{ "smac", required_argument, NULL, 'm' },            \
-	{ "key", required_argument, NULL, 'k' },             \
-	{ "cpu", required_argument, NULL, 'c' },             \
-	{ "syn", no_argument, NULL, 'S' },                   \
-	{ "index", no_argument, NULL, 'i' },                 \
-	{ "not-ip", no_argument, NULL, 'N' }
-#define TRAFFIC_HELP                                                                \
-	"  --vip ADDRESS     the first virtual address (192.0.2.1 is none)\n"       \
-	"  --port N          its port (80)\n"                                       \
-	"  --services N      as many addresses, counted up from the first (1)\n"    \
-	"  --flows N         live flows (1)\n"                                      \
-	"  --index           each flow once, in order, instead of at random\n"      \
-	"  --syn             SYN segments instead of ACKs\n"                        \
-	"  --flood SHARE     SYNs from random sources among them, 0 to 1 (0)\n"     \
-	"  --not-ip          frames of a local experiment's EtherType instead\n"    \
-	"  --dmac, --smac    MAC addresses\n"                                       \
-	"  --key N           of the flows' addresses (1)\n"                         \
+#define TRAFFIC_OPTIONS                                                                            \
+	{ "flows", required_argument, NULL, 'f' }, { "services", required_argument, NULL, 's' },   \
+		{ "flood", required_argument, NULL, 'F' },                                         \
+		{ "vip", required_argument, NULL, 'v' }, { "port", required_argument, NULL, 'P' }, \
+		{ "dmac", required_argument, NULL, 'd' },                                          \
+		{ "smac", required_argument, NULL, 'm' }, { "key", required_argument, NULL, 'k' }, \
+		{ "cpu", required_argument, NULL, 'c' }, { "syn", no_argument, NULL, 'S' },        \
+		{ "index", no_argument, NULL, 'i' },                                               \
+	{                                                                                          \
+		"not-ip", no_argument, NULL, 'N'                                                   \
+	}
+#define TRAFFIC_HELP                                                             \
+	"  --vip ADDRESS     the first virtual address (192.0.2.1 is none)\n"    \
+	"  --port N          its port (80)\n"                                    \
+	"  --services N      as many addresses, counted up from the first (1)\n" \
+	"  --flows N         live flows (1)\n"                                   \
+	"  --index           each flow once, in order, instead of at random\n"   \
+	"  --syn             SYN segments instead of ACKs\n"                     \
+	"  --flood SHARE     SYNs from random sources among them, 0 to 1 (0)\n"  \
+	"  --not-ip          frames of a local experiment's EtherType instead\n" \
+	"  --dmac, --smac    MAC addresses\n"                                    \
+	"  --key N           of the flows' addresses (1)\n"                      \
 	"  --cpu N           runs there (0)\n"
 
 struct traffic_options {
@@ -78,10 +76,11 @@ struct traffic_options {
 	struct target to;
 	unsigned int cpu;
 };
-#define TRAFFIC_DEFAULTS                                                               \
-	{                                                                              \
+#define TRAFFIC_DEFAULTS                                                                   \
+	{                                                                                  \
 		.traffic = { .flows = 1, .services = 1, .key = 1, .order = ORDER_RANDOM }, \
-		.to = { .port = 80, .tcp_flags = TCP_ACK }                             \
+		.to = {.port = 80,                                                         \
+		       .tcp_flags = TCP_ACK }                                              \
 	}
 
 /* True if the option was one of TRAFFIC_OPTIONS. */

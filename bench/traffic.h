@@ -32,15 +32,15 @@ enum traffic_class { CLASS_LIVE, CLASS_FLOOD, CLASS_OTHER, CLASSES };
 /* The generator's orders: fixed when it is loaded, constants to the JIT. */
 struct traffic {
 	__u32 flows;
-	__u32 services;	    /* virtual addresses in use, counted up from the template's */
-	__u32 key;	    /* of mix32() */
-	__u32 flood;	    /* share of flood packets, in 1/65536 */
-	__u32 order;	    /* enum order */
-	__u32 frame;	    /* bytes */
-	__u32 family;	    /* AF_INET or AF_INET6 */
-	__u32 ip_sum;	    /* folded sum of the template's IPv4 header without its addresses */
-	__u32 l4_sum;	    /* ... of pseudo header and segment without addresses and client port */
-	__u32 vip;	    /* last word of the virtual address, host byte order */
+	__u32 services; /* virtual addresses in use, counted up from the template's */
+	__u32 key;	/* of mix32() */
+	__u32 flood;	/* share of flood packets, in 1/65536 */
+	__u32 order;	/* enum order */
+	__u32 frame;	/* bytes */
+	__u32 family;	/* AF_INET or AF_INET6 */
+	__u32 ip_sum;	/* folded sum of the template's IPv4 header without its addresses */
+	__u32 l4_sum;	/* ... of pseudo header and segment without addresses and client port */
+	__u32 vip;	/* last word of the virtual address, host byte order */
 	__u8 packet[FRAME_MAX];
 };
 

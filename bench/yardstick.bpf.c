@@ -21,7 +21,7 @@
 #include "yardstick.h"
 
 const volatile __u32 to_ifindex;
-const volatile __u32 tunnel;	/* IP in IP, else only the MAC addresses change */
+const volatile __u32 tunnel; /* IP in IP, else only the MAC addresses change */
 const volatile __u32 tunnel_saddr;
 
 struct {
@@ -77,8 +77,7 @@ static __always_inline int parse(struct xdp_md *ctx, struct yard_flow *f, __u8 *
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = (void *)(eth + 1);
 
-		if ((void *)(ip + 1) > end || ip->ihl != 5 ||
-		    ip->frag_off & bpf_htons(0x3fff))
+		if ((void *)(ip + 1) > end || ip->ihl != 5 || ip->frag_off & bpf_htons(0x3fff))
 			return -1;
 		f->src[0] = ip->saddr;
 		f->dst[0] = ip->daddr;
