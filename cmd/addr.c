@@ -64,7 +64,8 @@ static int parse_change(struct ipvlan_args *a, struct change *c)
 }
 
 static int change(struct ipvlan_args *a,
-		  int (*one)(struct cv_ipv *v, const struct cv_ipv_link *link, const struct cv_ipv_prefix *p))
+		  int (*one)(struct cv_ipv *v, const struct cv_ipv_link *link,
+			     const struct cv_ipv_prefix *p))
 {
 	_cleanup_(cleanup_change) struct change c;
 	_cleanup_(cv_ipv_close) struct cv_ipv *v = NULL;
@@ -86,8 +87,8 @@ static int change(struct ipvlan_args *a,
 /* ---- show --------------------------------------------------------------------------------- */
 
 struct show {
-	json_t *links;		/* NULL: as text */
-	json_t *addrs;		/* of the link that is being shown */
+	json_t *links; /* NULL: as text */
+	json_t *addrs; /* of the link that is being shown */
 };
 
 static const char *scope_name(uint8_t scope)
@@ -135,8 +136,8 @@ static int show_addr(const struct rtnl_addr *addr, bool owned, void *arg)
 		printf("%s\n", owned ? "" : " not-owned");
 		return 0;
 	}
-	one = json_pack("{s:s,s:s,s:i,s:s,s:b}", "family", family, "local", text, "prefixlen", addr->plen, "scope",
-			scope_name(addr->scope), "owned", owned);
+	one = json_pack("{s:s,s:s,s:i,s:s,s:b}", "family", family, "local", text, "prefixlen",
+			addr->plen, "scope", scope_name(addr->scope), "owned", owned);
 	for (unsigned int i = 0; i < ADDR_FLAGS; i++) {
 		if (addr->flags & addr_flags[i].flag)
 			json_object_set_new(one, addr_flags[i].name, json_true());

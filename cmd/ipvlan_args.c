@@ -42,7 +42,8 @@ int ipvlan_args_parse(struct ipvlan_args *a, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (argv[i][0] != '-' || !argv[i][1]) {
 			argv[kept++] = argv[i];
-		} else if (!strcmp(argv[i], "-n") || !strcmp(argv[i], "-netns") || !strcmp(argv[i], "--netns")) {
+		} else if (!strcmp(argv[i], "-n") || !strcmp(argv[i], "-netns") ||
+			   !strcmp(argv[i], "--netns")) {
 			if (++i == argc) {
 				cmd_error(a->command, "-n wants a network namespace");
 				return -EINVAL;

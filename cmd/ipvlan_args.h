@@ -8,9 +8,9 @@
 #include "ipvlan.h"
 
 struct ipvlan_args {
-	const char *command;	/* "link" or "addr" */
-	char **words;		/* what is left when the options are out, NULL at the end */
-	const char *netns;	/* -n */
+	const char *command; /* "link" or "addr" */
+	char **words;	     /* what is left when the options are out, NULL at the end */
+	const char *netns;   /* -n */
 	bool details, stats, json, help;
 };
 

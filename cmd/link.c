@@ -27,7 +27,7 @@ static const char help[] =
 /* What `add` and `set` were asked for. */
 struct request {
 	const char *name, *link, *netns;
-	int mode, flag, hostreach, up;	/* CV_IPV_KEEP: not said */
+	int mode, flag, hostreach, up; /* CV_IPV_KEEP: not said */
 	bool type;
 	struct ipvlan_prefixes addrs, allows, disallows;
 };
@@ -84,7 +84,8 @@ static int policy_word(struct ipvlan_args *a, struct request *r, const char *wor
 	if (flag_of(word) < 0)
 		return 1;
 	if (r->flag != CV_IPV_KEEP && r->flag != flag_of(word)) {
-		cmd_error(a->command, "ipvlan: \"%s\" beside another of bridge, private and vepa", word);
+		cmd_error(a->command, "ipvlan: \"%s\" beside another of bridge, private and vepa",
+			  word);
 		return -EINVAL;
 	}
 	r->flag = flag_of(word);
@@ -102,7 +103,8 @@ static int type_word(struct ipvlan_args *a, struct request *r)
 	const char *value = ipvlan_value(a, "type");
 
 	if (*value && strcmp(value, "ipvlan"))
-		cmd_error(a->command, "unknown device type \"%s\": culvert makes ipvlan slaves", value);
+		cmd_error(a->command, "unknown device type \"%s\": culvert makes ipvlan slaves",
+			  value);
 	r->type = true;
 	return strcmp(value, "ipvlan") ? -EINVAL : 0;
 }
@@ -169,8 +171,10 @@ static int parse_request(struct ipvlan_args *a, struct request *r, bool add)
 static void warn_of_ipv6(const struct ipvlan_args *a, const struct request *r)
 {
 	if (r->mode == CV_IPV_L3S && cv_ipv_needs_forwarding6())
-		fprintf(stderr, "culvert %s: note: before Linux 6.17 IPv6 crosses the host only with "
-				"net.ipv6.conf.all.forwarding=1\n", a->command);
+		fprintf(stderr,
+			"culvert %s: note: before Linux 6.17 IPv6 crosses the host only with "
+			"net.ipv6.conf.all.forwarding=1\n",
+			a->command);
 }
 
 static int link_add(struct ipvlan_args *a)
@@ -188,18 +192,18 @@ static int link_add(struct ipvlan_args *a)
 	err = cv_ipv_open(&v, CV_IPV_CREATE);
 	if (!err)
 		err = cv_ipv_link_add(v, &(struct cv_ipv_spec){
-			.link = r.link,
-			.name = r.name,
-			.netns = r.netns ? r.netns : a->netns,
-			.mode = r.mode,
-			.flag = r.flag,
-			.hostreach = r.hostreach,
-			.up = r.up == 1,
-			.addrs = r.addrs.list,
-			.n_addrs = r.addrs.n,
-			.allows = r.allows.list,
-			.n_allows = r.allows.n,
-		});
+						 .link = r.link,
+						 .name = r.name,
+						 .netns = r.netns ? r.netns : a->netns,
+						 .mode = r.mode,
+						 .flag = r.flag,
+						 .hostreach = r.hostreach,
+						 .up = r.up == 1,
+						 .addrs = r.addrs.list,
+						 .n_addrs = r.addrs.n,
+						 .allows = r.allows.list,
+						 .n_allows = r.allows.n,
+					 });
 	if (err)
 		return ipvlan_failed(a, err);
 	warn_of_ipv6(a, &r);
@@ -207,7 +211,8 @@ static int link_add(struct ipvlan_args *a)
 }
 
 /* The slave that is meant, in an instance that is open for editing. */
-static int find(const struct ipvlan_args *a, const char *name, struct cv_ipv **v, struct cv_ipv_link *link)
+static int find(const struct ipvlan_args *a, const char *name, struct cv_ipv **v,
+		struct cv_ipv_link *link)
 {
 	int err = cv_ipv_open(v, CV_IPV_EDIT);
 

@@ -17,7 +17,7 @@ json_t *link_json(const struct cv_ipv_link *link);
  * Calls `each` for the slaves that the rest of the command line asks for: [dev]
  * NAME, link DEV, netns NETNS; and prints the JSON array at the end, if there is one.
  */
-int link_walk(struct ipvlan_args *a, int (*each)(struct cv_ipv *v, const struct cv_ipv_link *link, void *arg),
-	      void *arg);
+int link_walk(struct ipvlan_args *a,
+	      int (*each)(struct cv_ipv *v, const struct cv_ipv_link *link, void *arg), void *arg);
 
 #endif

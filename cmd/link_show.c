@@ -14,9 +14,15 @@ static const struct {
 	uint32_t flag;
 	const char *name;
 } flag_names[] = {
-	{ IFF_LOOPBACK, "LOOPBACK" },	{ IFF_BROADCAST, "BROADCAST" }, { IFF_POINTOPOINT, "POINTOPOINT" },
-	{ IFF_MULTICAST, "MULTICAST" }, { IFF_NOARP, "NOARP" },		{ IFF_ALLMULTI, "ALLMULTI" },
-	{ IFF_PROMISC, "PROMISC" },	{ IFF_UP, "UP" },		{ 1 << 16, "LOWER_UP" },
+	{ IFF_LOOPBACK, "LOOPBACK" },
+	{ IFF_BROADCAST, "BROADCAST" },
+	{ IFF_POINTOPOINT, "POINTOPOINT" },
+	{ IFF_MULTICAST, "MULTICAST" },
+	{ IFF_NOARP, "NOARP" },
+	{ IFF_ALLMULTI, "ALLMULTI" },
+	{ IFF_PROMISC, "PROMISC" },
+	{ IFF_UP, "UP" },
+	{ 1 << 16, "LOWER_UP" },
 };
 
 #define FLAG_COUNT (sizeof(flag_names) / sizeof(flag_names[0]))
@@ -24,15 +30,16 @@ static const struct {
 /* As RFC 2863 and ip(8) name them. */
 static const char *operstate(uint8_t state)
 {
-	static const char *const names[] = { "UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING",
-					     "DORMANT", "UP" };
+	static const char *const names[] = { "UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN",
+					     "TESTING", "DORMANT",    "UP" };
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
 }
 
 static const char *mac_text(const uint8_t mac[6], char out[18])
 {
-	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		 mac[5]);
 	return out;
 }
 
@@ -80,9 +87,10 @@ json_t *link_json(const struct cv_ipv_link *link)
 		if (l->flags & flag_names[i].flag)
 			json_array_append_new(flags, json_string(flag_names[i].name));
 	}
-	return json_pack("{s:i,s:s,s:s,s:o,s:i,s:s,s:s,s:s,s:s,s:s}", "ifindex", (int)l->ifindex, "ifname", l->name,
-			 "link", link->master, "flags", flags, "mtu", (int)l->mtu, "qdisc", l->qdisc, "operstate",
-			 operstate(l->operstate), "link_type", "ether", "address", mac_text(l->mac, mac), "netns",
+	return json_pack("{s:i,s:s,s:s,s:o,s:i,s:s,s:s,s:s,s:s,s:s}", "ifindex", (int)l->ifindex,
+			 "ifname", l->name, "link", link->master, "flags", flags, "mtu",
+			 (int)l->mtu, "qdisc", l->qdisc, "operstate", operstate(l->operstate),
+			 "link_type", "ether", "address", mac_text(l->mac, mac), "netns",
 			 where(link, room));
 }
 
@@ -121,8 +129,8 @@ static void details(struct cv_ipv *v, const struct cv_ipv_link *link, json_t *to
 	json_t *allows;
 
 	if (!to) {
-		printf("    ipvlan  mode %s %s hostreach %s host-end %s", mode, flag, hostreach ? "on" : "off",
-		       link->host_end);
+		printf("    ipvlan  mode %s %s hostreach %s host-end %s", mode, flag,
+		       hostreach ? "on" : "off", link->host_end);
 		cv_ipv_each_allow(v, link->slot, print_allow, NULL);
 		printf("\n");
 		return;
@@ -130,8 +138,9 @@ static void details(struct cv_ipv *v, const struct cv_ipv_link *link, json_t *to
 	allows = json_array();
 	cv_ipv_each_allow(v, link->slot, json_allow, allows);
 	json_object_set_new(to, "linkinfo",
-			    json_pack("{s:s,s:{s:s,s:b,s:b,s:s,s:o}}", "info_kind", "ipvlan", "info_data", "mode", mode,
-				      flag, 1, "hostreach", hostreach, "host_end", link->host_end, "allow", allows));
+			    json_pack("{s:s,s:{s:s,s:b,s:b,s:s,s:o}}", "info_kind", "ipvlan",
+				      "info_data", "mode", mode, flag, 1, "hostreach", hostreach,
+				      "host_end", link->host_end, "allow", allows));
 }
 
 /* ---- -s ------------------------------------------------------------------------------ */
@@ -143,15 +152,18 @@ static void statistics(struct cv_ipv *v, const struct cv_ipv_link *link, json_t 
 
 	cv_ipv_counts(v, link->slot, n);
 	if (!to) {
-		printf("    RX: %20s %14s %10s\n        %20llu %14llu %10llu\n", "bytes", "packets", "clones",
-		       (unsigned long long)n[CV_IPV_RX_BYTES], (unsigned long long)n[CV_IPV_RX_PACKETS],
+		printf("    RX: %20s %14s %10s\n        %20llu %14llu %10llu\n", "bytes", "packets",
+		       "clones", (unsigned long long)n[CV_IPV_RX_BYTES],
+		       (unsigned long long)n[CV_IPV_RX_PACKETS],
 		       (unsigned long long)n[CV_IPV_CLONES]);
-		printf("    TX: %20s %14s %10s\n        %20llu %14llu %10llu\n", "bytes", "packets", "local",
-		       (unsigned long long)n[CV_IPV_TX_BYTES], (unsigned long long)n[CV_IPV_TX_PACKETS],
+		printf("    TX: %20s %14s %10s\n        %20llu %14llu %10llu\n", "bytes", "packets",
+		       "local", (unsigned long long)n[CV_IPV_TX_BYTES],
+		       (unsigned long long)n[CV_IPV_TX_PACKETS],
 		       (unsigned long long)n[CV_IPV_TX_LOCAL]);
 		printf("    dropped:");
 		for (int i = CV_IPV_DROP_SOURCE; i < CV_IPV_DROP_FORWARD; i++)
-			printf(" %s %llu", cv_ipv_count_name(i) + strlen("drop_"), (unsigned long long)n[i]);
+			printf(" %s %llu", cv_ipv_count_name(i) + strlen("drop_"),
+			       (unsigned long long)n[i]);
 		printf("\n");
 		return;
 	}
@@ -166,7 +178,7 @@ static void statistics(struct cv_ipv *v, const struct cv_ipv_link *link, json_t 
 struct walk {
 	struct cv_ipv *v;
 	const char *name, *master;
-	uint64_t netns;		/* 0: any */
+	uint64_t netns; /* 0: any */
 	unsigned int shown;
 	int (*each)(struct cv_ipv *v, const struct cv_ipv_link *link, void *arg);
 	void *arg;
@@ -176,7 +188,8 @@ static int step(const struct cv_ipv_link *link, void *arg)
 {
 	struct walk *w = arg;
 
-	if ((w->name && strcmp(w->name, link->inner.name)) || (w->master && strcmp(w->master, link->master)) ||
+	if ((w->name && strcmp(w->name, link->inner.name)) ||
+	    (w->master && strcmp(w->master, link->master)) ||
 	    (w->netns && w->netns != link->netns_ino))
 		return 0;
 	w->shown++;
@@ -188,7 +201,8 @@ static int parse_walk(struct ipvlan_args *a, struct walk *w)
 	const char *word, *value;
 
 	while ((word = ipvlan_word(a))) {
-		if (strcmp(word, "link") && strcmp(word, "master") && strcmp(word, "netns") && strcmp(word, "dev")) {
+		if (strcmp(word, "link") && strcmp(word, "master") && strcmp(word, "netns") &&
+		    strcmp(word, "dev")) {
 			if (w->name) {
 				cmd_error(a->command, "unknown option \"%s\"", word);
 				return -EINVAL;
@@ -199,7 +213,9 @@ static int parse_walk(struct ipvlan_args *a, struct walk *w)
 		value = ipvlan_value(a, word);
 		if (!*value)
 			return -EINVAL;
-		*(!strcmp(word, "dev") ? &w->name : !strcmp(word, "netns") ? &a->netns : &w->master) = value;
+		*(!strcmp(word, "dev")	 ? &w->name :
+		  !strcmp(word, "netns") ? &a->netns :
+					   &w->master) = value;
 	}
 	return 0;
 }
@@ -229,8 +245,8 @@ static int walk_all(struct ipvlan_args *a, struct walk *w)
 	return CMD_OK;
 }
 
-int link_walk(struct ipvlan_args *a, int (*each)(struct cv_ipv *v, const struct cv_ipv_link *link, void *arg),
-	      void *arg)
+int link_walk(struct ipvlan_args *a,
+	      int (*each)(struct cv_ipv *v, const struct cv_ipv_link *link, void *arg), void *arg)
 {
 	struct walk w = { .each = each, .arg = arg };
 

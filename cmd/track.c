@@ -66,8 +66,9 @@ static void say(const struct cv_ipv_report *what, void *arg)
 		json_decref(line);
 		putchar('\n');
 	} else {
-		printf("%s%s%s%s%s%s%s\n", event_names[what->event], *what->name ? " " : "", what->name,
-		       *addr ? " " : "", addr, *what->netns ? " netns " : "", what->netns);
+		printf("%s%s%s%s%s%s%s\n", event_names[what->event], *what->name ? " " : "",
+		       what->name, *addr ? " " : "", addr, *what->netns ? " netns " : "",
+		       what->netns);
 	}
 	fflush(stdout);
 }

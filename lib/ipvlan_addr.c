@@ -30,7 +30,8 @@ static int parse_plen(const char *text, const char *slash, unsigned int max, uin
 	if (*end)
 		return cv_fail(-EINVAL, "\"%s\" is no prefix", text);
 	if (n > max)
-		return cv_fail(-EINVAL, "the prefix length of \"%s\" is out of range (0 to %u)", text, max);
+		return cv_fail(-EINVAL, "the prefix length of \"%s\" is out of range (0 to %u)",
+			       text, max);
 	*out = (uint8_t)n;
 	return 0;
 }
@@ -71,7 +72,8 @@ static int usable(const struct cv_ipv_prefix *p)
 	if (p->family == AF_INET)
 		bad = p->addr.b[0] == 0 || p->addr.b[0] == 127 || p->addr.b[0] >= 224;
 	else
-		bad = p->addr.b[0] == 0xff || (!p->addr.q[0] && !p->addr.w[2] && ntohl(p->addr.w[3]) <= 1);
+		bad = p->addr.b[0] == 0xff ||
+		      (!p->addr.q[0] && !p->addr.w[2] && ntohl(p->addr.w[3]) <= 1);
 	if (!bad)
 		return 0;
 	inet_ntop(p->family, &p->addr, text, sizeof(text));
@@ -80,7 +82,8 @@ static int usable(const struct cv_ipv_prefix *p)
 
 /* ---- ownership -------------------------------------------------------------------- */
 
-static struct cv_ipv_addr_key key_of(const struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p)
+static struct cv_ipv_addr_key key_of(const struct cv_ipv *v, uint32_t slot,
+				     const struct cv_ipv_prefix *p)
 {
 	return (struct cv_ipv_addr_key){
 		.master = v->slaves[slot].master,
@@ -94,14 +97,16 @@ static bool routed(const struct cv_ipv *v, uint32_t slot)
 	return cv_ipv_mode_of(v->masters[v->slaves[slot].master].policy) != CV_IPV_L2;
 }
 
-static int route_one(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key, bool wanted)
+static int route_one(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
+		     bool wanted)
 {
 	uint32_t ifindex = v->slaves[slot].ifindex;
 	char text[INET6_ADDRSTRLEN];
 	int err;
 
 	/* A link-local address is routed nowhere. */
-	if (is_link_local6(&(struct cv_ipv_prefix){ .family = (uint8_t)key->family, .addr = key->addr }))
+	if (is_link_local6(
+		    &(struct cv_ipv_prefix){ .family = (uint8_t)key->family, .addr = key->addr }))
 		return 0;
 	if (!wanted) {
 		rtnl_route_del(&v->rtnl, (uint8_t)key->family, &key->addr, ifindex);
@@ -128,7 +133,8 @@ int ipv_addr_claim(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *
 		if (errno != EEXIST)
 			return cv_fail(-errno, "no room for another address: %s", strerror(errno));
 		if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &old) < 0 || old.slave != slot)
-			return cv_fail(-EADDRINUSE, "Address already assigned to an ipvlan device.");
+			return cv_fail(-EADDRINUSE,
+				       "Address already assigned to an ipvlan device.");
 		if (!(old.flags & CV_IPV_CLAIMED))
 			return cv_plain(-EEXIST);
 		/* The data path was quicker. From now on it is as configured. */
@@ -162,7 +168,8 @@ int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix
 
 /* Calls `each` for every address of a slave; it may delete the one that it is given. */
 static int each_key(struct cv_ipv *v, uint32_t slot,
-		    int (*each)(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key, void *arg),
+		    int (*each)(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
+				void *arg),
 		    void *arg)
 {
 	struct cv_ipv_addr_key key, next;
@@ -173,13 +180,15 @@ static int each_key(struct cv_ipv *v, uint32_t slot,
 	while (more && !err) {
 		key = next;
 		more = bpf_map_get_next_key(v->maps[IPV_ADDRS], &key, &next) == 0;
-		if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &value) == 0 && value.slave == slot)
+		if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &value) == 0 &&
+		    value.slave == slot)
 			err = each(v, slot, &key, arg);
 	}
 	return err;
 }
 
-static int release_key(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key, void *arg)
+static int release_key(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
+		       void *arg)
 {
 	bpf_map_delete_elem(v->maps[IPV_ADDRS], key);
 	return 0;
@@ -263,7 +272,8 @@ static int see_owned(const struct rtnl_addr *addr, void *arg)
 	struct cv_ipv_prefix p = { .family = addr->family, .plen = addr->plen, .addr = addr->addr };
 	struct cv_ipv_addr_key key = key_of(e->v, e->slot, &p);
 	struct cv_ipv_addr value;
-	bool owned = bpf_map_lookup_elem(e->v->maps[IPV_ADDRS], &key, &value) == 0 && value.slave == e->slot;
+	bool owned = bpf_map_lookup_elem(e->v->maps[IPV_ADDRS], &key, &value) == 0 &&
+		     value.slave == e->slot;
 
 	return e->each(addr, owned, e->arg);
 }
@@ -295,7 +305,8 @@ int cv_ipv_allow(struct cv_ipv *v, const struct cv_ipv_link *link, const struct 
 
 	if (bpf_map_update_elem(v->maps[IPV_ALLOWS], &key, &one, BPF_NOEXIST) < 0)
 		return errno == EEXIST ? cv_plain(-EEXIST) :
-					 cv_fail(-errno, "no room for another allowed prefix: %s", strerror(errno));
+					 cv_fail(-errno, "no room for another allowed prefix: %s",
+						 strerror(errno));
 	ipv_store(v->slaves[link->slot].has_allow, 1);
 	return 0;
 }
@@ -307,8 +318,8 @@ int cv_ipv_disallow(struct cv_ipv *v, const struct cv_ipv_link *link, const stru
 	return bpf_map_delete_elem(v->maps[IPV_ALLOWS], &key) < 0 ? cv_plain(-errno) : 0;
 }
 
-int cv_ipv_each_allow(struct cv_ipv *v, uint32_t slot, int (*each)(const struct cv_ipv_prefix *p, void *arg),
-		      void *arg)
+int cv_ipv_each_allow(struct cv_ipv *v, uint32_t slot,
+		      int (*each)(const struct cv_ipv_prefix *p, void *arg), void *arg)
 {
 	struct cv_ipv_allow_key key, next;
 	bool more = bpf_map_get_next_key(v->maps[IPV_ALLOWS], NULL, &next) == 0;

@@ -48,7 +48,8 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
 
 static int clsact_attach(int fd, enum ipv_prog prog, uint32_t ifindex)
 {
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = hooks[prog].clsact);
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+			    .attach_point = hooks[prog].clsact);
 	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
 			    .prog_fd = fd, .flags = BPF_TC_F_REPLACE);
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
@@ -62,8 +63,10 @@ static int clsact_attach(int fd, enum ipv_prog prog, uint32_t ifindex)
 
 static void clsact_detach(enum ipv_prog prog, uint32_t ifindex)
 {
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = hooks[prog].clsact);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+			    .attach_point = hooks[prog].clsact);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
+			    .priority = CLSACT_PRIORITY);
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
 
 	bpf_tc_detach(&hook, &opts);

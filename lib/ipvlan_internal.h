@@ -25,19 +25,19 @@ struct ipv_netns {
 };
 
 struct cv_ipv {
-	int instance;		/* its directory; the lock is on it */
-	int dir;		/* ipvlan/ in it */
+	int instance; /* its directory; the lock is on it */
+	int dir;      /* ipvlan/ in it */
 	bool locked;
 	int maps[IPV_MAPS];
-	struct cv_ipv_master *masters;	/* shared with the data path */
+	struct cv_ipv_master *masters; /* shared with the data path */
 	struct cv_ipv_slave *slaves;
-	struct rtnl rtnl;		/* in the master's namespace */
-	struct ipv_netns *netns;	/* filled when first needed */
+	struct rtnl rtnl;	 /* in the master's namespace */
+	struct ipv_netns *netns; /* filled when first needed */
 	unsigned int n_netns;
 	bool netns_read;
 };
 
-#define IPV_HOST_END "cvslave%u"	/* by slot */
+#define IPV_HOST_END "cvslave%u" /* by slot */
 #define IPV_HOST_END_STEM "cvslave"
 
 /* A word that the data path reads at any time. */
@@ -45,7 +45,8 @@ struct cv_ipv {
 #define ipv_load(word) __atomic_load_n(&(word), __ATOMIC_ACQUIRE)
 
 /* ---- ipvlan_attach.c ---- */
-int ipv_attach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex);	/* 0 if it is attached already */
+int ipv_attach(struct cv_ipv *v, enum ipv_prog prog,
+	       uint32_t ifindex); /* 0 if it is attached already */
 void ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone);
 
 /* ---- ipvlan_master.c ---- */
@@ -53,19 +54,20 @@ void ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gon
 int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out);
 /* A master without slaves is one no longer. */
 void ipv_master_put(struct cv_ipv *v, uint32_t index, bool gone);
-void ipv_master_count(struct cv_ipv *v, uint32_t index);	/* slots and probe, after slaves came or went */
+void ipv_master_count(struct cv_ipv *v,
+		      uint32_t index); /* slots and probe, after slaves came or went */
 uint64_t ipv_mac_word(const uint8_t mac[6]);
 /* Turns on at the master what the mode needs, or off again what culvert turned on. */
 int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode);
 
 /* ---- ipvlan_slave.c ---- */
 void ipv_slave_remove(struct cv_ipv *v, uint32_t slot);
-int ipv_host_end(struct cv_ipv *v, uint32_t slot, struct rtnl_link *out);	/* -ENODEV */
+int ipv_host_end(struct cv_ipv *v, uint32_t slot, struct rtnl_link *out); /* -ENODEV */
 /* The inner end, seen from here, and its namespace: an fd that stays v's, -1 for this one. */
 int ipv_inner(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, int *netns);
 /* A socket in the inner end's namespace. */
 int ipv_inner_rtnl(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, struct rtnl *out);
-void ipv_reap(struct cv_ipv *v);	/* V2 */
+void ipv_reap(struct cv_ipv *v); /* V2 */
 
 /* ---- ipvlan_netns.c ---- */
 /* -ESRCH: none that has a name or a process. */
@@ -73,8 +75,9 @@ int ipv_netns_find(struct cv_ipv *v, int nsid, const struct ipv_netns **out);
 void ipv_netns_close(struct cv_ipv *v);
 
 /* ---- ipvlan_addr.c ---- */
-int ipv_addr_claim(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p);	/* -EADDRINUSE, -EEXIST */
-int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p);	/* -ENOENT */
+int ipv_addr_claim(struct cv_ipv *v, uint32_t slot,
+		   const struct cv_ipv_prefix *p); /* -EADDRINUSE, -EEXIST */
+int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p); /* -ENOENT */
 void ipv_addr_release_all(struct cv_ipv *v, uint32_t slot);
 /* The host's routes to all addresses of a slave: in l3 and l3s there are some. */
 int ipv_routes(struct cv_ipv *v, uint32_t slot, bool wanted);

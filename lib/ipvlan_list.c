@@ -27,7 +27,8 @@ static int describe(struct cv_ipv *v, uint32_t slot, struct cv_ipv_link *out)
 	out->master_ifindex = m->ifindex;
 	err = ipv_host_end(v, slot, &out->host);
 	if (!err)
-		err = rtnl_link_by_index(&v->rtnl, out->host.peer_nsid, out->host.peer, &out->inner);
+		err = rtnl_link_by_index(&v->rtnl, out->host.peer_nsid, out->host.peer,
+					 &out->inner);
 	if (err)
 		return -ENODEV;
 	strcpy(out->host_end, out->host.name);
@@ -47,7 +48,8 @@ static int describe(struct cv_ipv *v, uint32_t slot, struct cv_ipv_link *out)
 	return 0;
 }
 
-int cv_ipv_each_link(struct cv_ipv *v, int (*each)(const struct cv_ipv_link *link, void *arg), void *arg)
+int cv_ipv_each_link(struct cv_ipv *v, int (*each)(const struct cv_ipv_link *link, void *arg),
+		     void *arg)
 {
 	struct cv_ipv_link link;
 	int stop = 0;
@@ -61,10 +63,10 @@ int cv_ipv_each_link(struct cv_ipv *v, int (*each)(const struct cv_ipv_link *lin
 
 struct search {
 	const char *name;
-	uint64_t ino;		/* 0: in any namespace */
+	uint64_t ino; /* 0: in any namespace */
 	struct cv_ipv_link *out;
 	unsigned int found;
-	char where[256];	/* names of the namespaces, for the complaint */
+	char where[256]; /* names of the namespaces, for the complaint */
 };
 
 static int match(const struct cv_ipv_link *link, void *arg)
@@ -98,10 +100,13 @@ int cv_ipv_find(struct cv_ipv *v, const char *netns, const char *name, struct cv
 	if (err)
 		return err;
 	if (!s.found)
-		return cv_fail(-ENODEV, netns ? "Cannot find device \"%s\" in \"%s\"" : "Cannot find device \"%s\"",
+		return cv_fail(-ENODEV,
+			       netns ? "Cannot find device \"%s\" in \"%s\"" :
+				       "Cannot find device \"%s\"",
 			       name, netns);
 	if (s.found > 1)
-		return cv_fail(-ENOTUNIQ, "\"%s\" is in several namespaces (%s): name one with -n NETNS", name,
+		return cv_fail(-ENOTUNIQ,
+			       "\"%s\" is in several namespaces (%s): name one with -n NETNS", name,
 			       s.where);
 	*out = link;
 	return 0;
@@ -110,20 +115,13 @@ int cv_ipv_find(struct cv_ipv *v, const char *netns, const char *name, struct cv
 /* ---- figures ------------------------------------------------------------------------- */
 
 static const char *const count_names[CV_IPV_COUNTS] = {
-	[CV_IPV_RX_PACKETS] = "rx_packets",
-	[CV_IPV_RX_BYTES] = "rx_bytes",
-	[CV_IPV_TX_PACKETS] = "tx_packets",
-	[CV_IPV_TX_BYTES] = "tx_bytes",
-	[CV_IPV_TX_LOCAL] = "tx_local",
-	[CV_IPV_CLONES] = "clones",
-	[CV_IPV_DROP_SOURCE] = "drop_source",
-	[CV_IPV_DROP_VLAN] = "drop_vlan",
-	[CV_IPV_DROP_PROTOCOL] = "drop_protocol",
-	[CV_IPV_DROP_MALFORMED] = "drop_malformed",
-	[CV_IPV_DROP_GROUP] = "drop_group",
-	[CV_IPV_DROP_PRIVATE] = "drop_private",
-	[CV_IPV_DROP_HOST] = "drop_host",
-	[CV_IPV_DROP_FORWARD] = "drop_forward",
+	[CV_IPV_RX_PACKETS] = "rx_packets",	  [CV_IPV_RX_BYTES] = "rx_bytes",
+	[CV_IPV_TX_PACKETS] = "tx_packets",	  [CV_IPV_TX_BYTES] = "tx_bytes",
+	[CV_IPV_TX_LOCAL] = "tx_local",		  [CV_IPV_CLONES] = "clones",
+	[CV_IPV_DROP_SOURCE] = "drop_source",	  [CV_IPV_DROP_VLAN] = "drop_vlan",
+	[CV_IPV_DROP_PROTOCOL] = "drop_protocol", [CV_IPV_DROP_MALFORMED] = "drop_malformed",
+	[CV_IPV_DROP_GROUP] = "drop_group",	  [CV_IPV_DROP_PRIVATE] = "drop_private",
+	[CV_IPV_DROP_HOST] = "drop_host",	  [CV_IPV_DROP_FORWARD] = "drop_forward",
 };
 
 const char *cv_ipv_count_name(enum cv_ipv_count what)

@@ -134,7 +134,8 @@ static bool forwards_already(int family, const char *dev, const char *name)
 
 	if (sysctl_dev_get(family, dev, name, &value) == 0 && value)
 		return true;
-	return family == AF_INET6 && sysctl_dev_get(family, "all", "forwarding", &value) == 0 && value;
+	return family == AF_INET6 && sysctl_dev_get(family, "all", "forwarding", &value) == 0 &&
+	       value;
 }
 
 bool cv_ipv_needs_forwarding6(void)

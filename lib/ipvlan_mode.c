@@ -27,8 +27,8 @@ const char *cv_ipv_flag_name(uint32_t policy)
 }
 
 /* Calls `each` for every slave of the master, the one being made among them. */
-static int each_slave(struct cv_ipv *v, uint32_t master, int (*each)(struct cv_ipv *v, uint32_t slot, bool on),
-		      bool on)
+static int each_slave(struct cv_ipv *v, uint32_t master,
+		      int (*each)(struct cv_ipv *v, uint32_t slot, bool on), bool on)
 {
 	int err = 0;
 
@@ -98,7 +98,8 @@ static int leave_l3(struct cv_ipv *v, uint32_t master, uint32_t policy)
 	return each_slave(v, master, set_routes, false);
 }
 
-int cv_ipv_set_policy(struct cv_ipv *v, const struct cv_ipv_link *link, int mode, int flag, int hostreach)
+int cv_ipv_set_policy(struct cv_ipv *v, const struct cv_ipv_link *link, int mode, int flag,
+		      int hostreach)
 {
 	uint32_t master = v->slaves[link->slot].master;
 	uint32_t old = v->masters[master].policy;

@@ -46,7 +46,8 @@ static int pin_maps(int dir, const struct ipvlan_bpf *skel)
 	int err = bpffs_subdir(dir, "maps", true, &maps);
 
 	for (int i = 0; i < IPV_MAPS && !err; i++) {
-		const struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, map_table[i].name);
+		const struct bpf_map *map =
+			bpf_object__find_map_by_name(skel->obj, map_table[i].name);
 
 		err = map ? bpffs_pin(maps, map_table[i].name, bpf_map__fd(map)) : -ENOENT;
 	}
@@ -59,7 +60,8 @@ static int pin_progs(int dir, const struct ipvlan_bpf *skel)
 	int err = bpffs_subdir(dir, "progs", true, &progs);
 
 	for (int i = 0; i < IPV_PROGS && !err; i++) {
-		const struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, prog_names[i]);
+		const struct bpf_program *prog =
+			bpf_object__find_program_by_name(skel->obj, prog_names[i]);
 
 		err = prog ? bpffs_pin(progs, prog_names[i], bpf_program__fd(prog)) : -ENOENT;
 	}
@@ -122,7 +124,8 @@ static int open_maps(struct cv_ipv *v)
 		if (bpf_obj_get_info_by_fd(v->maps[i], &info, &len) < 0)
 			return cv_plain(-errno);
 		if (info.value_size != map_table[i].value_size)
-			err = cv_fail(-EPROTO, "these slaves were made by a culvert with another layout");
+			err = cv_fail(-EPROTO,
+				      "these slaves were made by a culvert with another layout");
 	}
 	return err;
 }
@@ -139,14 +142,16 @@ static int map_tables(struct cv_ipv *v)
 	v->masters = map_shared(v->maps[IPV_MASTERS], sizeof(*v->masters) * CV_IPV_MASTERS);
 	if (v->masters)
 		v->slaves = map_shared(v->maps[IPV_SLAVES], sizeof(*v->slaves) * CV_IPV_SLAVES);
-	return v->slaves ? 0 : cv_fail(-errno, "cannot map the tables of ipvlan: %s", strerror(errno));
+	return v->slaves ? 0 :
+			   cv_fail(-errno, "cannot map the tables of ipvlan: %s", strerror(errno));
 }
 
 static int open_dir(struct cv_ipv *v, enum cv_ipv_open how)
 {
 	int err;
 
-	err = how == CV_IPV_CREATE ? instance_dir_locked(0, &v->instance) : instance_dir(false, &v->instance);
+	err = how == CV_IPV_CREATE ? instance_dir_locked(0, &v->instance) :
+				     instance_dir(false, &v->instance);
 	if (!err && how == CV_IPV_EDIT)
 		err = lock_take(v->instance, 0);
 	if (err)

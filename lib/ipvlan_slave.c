@@ -14,8 +14,8 @@
 #include "sysctl.h"
 #include "why.h"
 
-#define ADDRGEN_NONE 1		/* IN6_ADDR_GEN_MODE_NONE */
-#define ADDRGEN_RANDOM 3	/* IN6_ADDR_GEN_MODE_RANDOM */
+#define ADDRGEN_NONE 1	 /* IN6_ADDR_GEN_MODE_NONE */
+#define ADDRGEN_RANDOM 3 /* IN6_ADDR_GEN_MODE_RANDOM */
 
 static void host_end_name(char out[IFNAMSIZ], uint32_t slot)
 {
@@ -194,7 +194,8 @@ static int check_master(struct cv_ipv *v, const char *name, struct rtnl_link *ou
 	if (out->flags & IFF_LOOPBACK)
 		return cv_fail(-EINVAL, "\"%s\" is a loopback device and cannot be a master", name);
 	if (out->type != ARPHRD_ETHER)
-		return cv_fail(-EINVAL, "\"%s\" is no Ethernet device and cannot be a master", name);
+		return cv_fail(-EINVAL, "\"%s\" is no Ethernet device and cannot be a master",
+			       name);
 	if (is_slave(v, out))
 		return cv_fail(-EINVAL, "\"%s\" is a slave itself and cannot be a master", name);
 	return 0;
@@ -204,7 +205,8 @@ static int check_name(const char *name)
 {
 	size_t len = strlen(name);
 
-	if (len == 0 || len >= IFNAMSIZ || strpbrk(name, "/: \t\n") || !strcmp(name, ".") || !strcmp(name, ".."))
+	if (len == 0 || len >= IFNAMSIZ || strpbrk(name, "/: \t\n") || !strcmp(name, ".") ||
+	    !strcmp(name, ".."))
 		return cv_fail(-EINVAL, "\"%s\" not a valid ifname", name);
 	return 0;
 }
@@ -279,7 +281,8 @@ static int make_pair(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_spec *
 	if (err == -EEXIST)
 		return cv_fail(err, "the name \"%s\" is in use in that namespace", spec->name);
 	if (err)
-		return cv_fail(err, "cannot make the device: %s", *cv_why() ? cv_why() : strerror(-err));
+		return cv_fail(err, "cannot make the device: %s",
+			       *cv_why() ? cv_why() : strerror(-err));
 	err = rtnl_link_by_name(&v->rtnl, name, &host);
 	if (err)
 		return err;

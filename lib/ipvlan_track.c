@@ -25,8 +25,8 @@
 
 /* What is known of a slot's slave since it was last looked at. */
 struct seen {
-	uint32_t ifindex;	/* of the host end; 0: nothing */
-	uint32_t inner;		/* ifindex of the inner end in ... */
+	uint32_t ifindex; /* of the host end; 0: nothing */
+	uint32_t inner;	  /* ifindex of the inner end in ... */
 	int nsid;
 	char name[IFNAMSIZ];
 	char netns[NETNS_NAME];
@@ -51,11 +51,13 @@ static void tell(struct cv_ipv_track *t, enum cv_ipv_event event, const char *na
 	t->report(&r, t->arg);
 }
 
-static void tell_of(struct cv_ipv_track *t, enum cv_ipv_event event, uint32_t slot, const struct rtnl_addr *addr)
+static void tell_of(struct cv_ipv_track *t, enum cv_ipv_event event, uint32_t slot,
+		    const struct rtnl_addr *addr)
 {
-	struct cv_ipv_report r = {
-		.event = event, .name = t->seen[slot].name, .netns = t->seen[slot].netns, .addr = addr
-	};
+	struct cv_ipv_report r = { .event = event,
+				   .name = t->seen[slot].name,
+				   .netns = t->seen[slot].netns,
+				   .addr = addr };
 
 	t->report(&r, t->arg);
 }
@@ -129,11 +131,14 @@ static void release_stale(struct cv_ipv_track *t, uint32_t slot, const struct ad
 	while (more) {
 		key = next;
 		more = bpf_map_get_next_key(map, &key, &next) == 0;
-		if (bpf_map_lookup_elem(map, &key, &value) == 0 && value.slave == slot && !holds(there, &key)) {
-			struct cv_ipv_prefix p = {
-				.family = (uint8_t)key.family, .plen = value.plen, .addr = key.addr
-			};
-			struct rtnl_addr gone = { .family = p.family, .plen = p.plen, .addr = p.addr };
+		if (bpf_map_lookup_elem(map, &key, &value) == 0 && value.slave == slot &&
+		    !holds(there, &key)) {
+			struct cv_ipv_prefix p = { .family = (uint8_t)key.family,
+						   .plen = value.plen,
+						   .addr = key.addr };
+			struct rtnl_addr gone = { .family = p.family,
+						  .plen = p.plen,
+						  .addr = p.addr };
 
 			ipv_addr_release(t->v, slot, &p);
 			tell_of(t, CV_IPV_EV_ADDR_GONE, slot, &gone);
@@ -166,7 +171,8 @@ static void look_at_slave(struct cv_ipv_track *t, uint32_t slot)
 
 /* ---- masters ------------------------------------------------------------------------- */
 
-static void follow_mac(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_link *host, const uint8_t mac[6])
+static void follow_mac(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_link *host,
+		       const uint8_t mac[6])
 {
 	_cleanup_(rtnl_close) struct rtnl r = { NULL, 0 };
 	struct rtnl_link inner;
@@ -179,7 +185,8 @@ static void follow_mac(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_
 		rtnl_link_mac(&t->v->rtnl, host->ifindex, mac);
 }
 
-static void follow_mtu(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_link *host, uint32_t mtu)
+static void follow_mtu(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_link *host,
+		       uint32_t mtu)
 {
 	_cleanup_(rtnl_close) struct rtnl r = { NULL, 0 };
 	struct rtnl_link inner;
@@ -191,7 +198,8 @@ static void follow_mtu(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_
 }
 
 /* A veth end has no carrier while the other is down. Routes go with the device, and come back by hand. */
-static void follow_carrier(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_link *host, bool carrier)
+static void follow_carrier(struct cv_ipv_track *t, uint32_t slot, const struct rtnl_link *host,
+			   bool carrier)
 {
 	const struct cv_ipv_master *m = &t->v->masters[t->v->slaves[slot].master];
 
@@ -208,7 +216,8 @@ static void look_at_master(struct cv_ipv_track *t, uint32_t index)
 	struct rtnl_link link, host;
 	bool mtu_changed, told = false, carrier;
 
-	if (m->state != CV_IPV_LIVE || rtnl_link_by_index(&t->v->rtnl, RTNL_HERE, m->ifindex, &link))
+	if (m->state != CV_IPV_LIVE ||
+	    rtnl_link_by_index(&t->v->rtnl, RTNL_HERE, m->ifindex, &link))
 		return;
 	ipv_store(m->mac, ipv_mac_word(link.mac));
 	mtu_changed = m->mtu != link.mtu;
@@ -218,7 +227,8 @@ static void look_at_master(struct cv_ipv_track *t, uint32_t index)
 		if (t->v->slaves[i].state != CV_IPV_LIVE || t->v->slaves[i].master != index ||
 		    ipv_host_end(t->v, i, &host))
 			continue;
-		if (!told && (mtu_changed || memcmp(host.mac, link.mac, 6) || !!(host.flags & IFF_UP) != carrier)) {
+		if (!told && (mtu_changed || memcmp(host.mac, link.mac, 6) ||
+			      !!(host.flags & IFF_UP) != carrier)) {
 			tell(t, CV_IPV_EV_MASTER, link.name);
 			told = true;
 		}
@@ -260,7 +270,8 @@ static void link_event(struct cv_ipv_track *t, int nsid, const struct nlmsghdr *
 		t->links_changed = true;
 	}
 	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++) {
-		if (ipv_load(t->v->masters[i].state) == CV_IPV_LIVE && t->v->masters[i].ifindex == link.ifindex) {
+		if (ipv_load(t->v->masters[i].state) == CV_IPV_LIVE &&
+		    t->v->masters[i].ifindex == link.ifindex) {
 			t->look_at_master[i] = true;
 			t->links_changed = true;
 		}
@@ -283,9 +294,10 @@ static int receive(struct cv_ipv_track *t)
 	char room[32768] __attribute__((aligned(8)));
 	char control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { room, sizeof(room) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
 	const struct nlmsghdr *nlh = (const void *)room;
 	ssize_t got = recvmsg(mnl_socket_get_fd(t->nl), &msg, MSG_DONTWAIT);
 	int len = (int)got, nsid;
@@ -295,7 +307,9 @@ static int receive(struct cv_ipv_track *t)
 			t->look_everywhere = true;
 			return 1;
 		}
-		return errno == EAGAIN || errno == EINTR ? 0 : cv_fail(-errno, "netlink: %s", strerror(errno));
+		return errno == EAGAIN || errno == EINTR ?
+			       0 :
+			       cv_fail(-errno, "netlink: %s", strerror(errno));
 	}
 	nsid = nsid_of(&msg);
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
@@ -324,7 +338,8 @@ static void tell_gone(struct cv_ipv_track *t)
 	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
 		struct seen *s = &t->seen[i];
 
-		if (!s->ifindex || (t->v->slaves[i].state == CV_IPV_LIVE && t->v->slaves[i].ifindex == s->ifindex))
+		if (!s->ifindex ||
+		    (t->v->slaves[i].state == CV_IPV_LIVE && t->v->slaves[i].ifindex == s->ifindex))
 			continue;
 		tell_of(t, CV_IPV_EV_GONE, i, NULL);
 		memset(s, 0, sizeof(*s));
@@ -378,15 +393,16 @@ static int listen_to_all(struct cv_ipv_track *t)
 
 	t->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!t->nl ||
-	    mnl_socket_bind(t->nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_bind(t->nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+			    MNL_SOCKET_AUTOPID) < 0 ||
 	    mnl_socket_setsockopt(t->nl, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0)
 		return cv_fail(-errno, "cannot listen to netlink: %s", strerror(errno));
 	setsockopt(mnl_socket_get_fd(t->nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	return 0;
 }
 
-int cv_ipv_track_new(struct cv_ipv_track **out, void (*report)(const struct cv_ipv_report *what, void *arg),
-		     void *arg)
+int cv_ipv_track_new(struct cv_ipv_track **out,
+		     void (*report)(const struct cv_ipv_report *what, void *arg), void *arg)
 {
 	_cleanup_(cv_ipv_track_free) struct cv_ipv_track *t = calloc(1, sizeof(*t));
 	int err;

@@ -90,7 +90,8 @@ bool netns_name(uint64_t ino, char out[NETNS_NAME])
 	struct stat st;
 
 	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) < 0 || st.st_ino != ino)
+		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) < 0 ||
+		    st.st_ino != ino)
 			continue;
 		snprintf(out, NETNS_NAME, "%s", e->d_name);
 		return true;
@@ -120,7 +121,8 @@ static bool seen_before(struct seen *s, uint64_t ino)
 	return false;
 }
 
-static int visit_path(const char *path, struct seen *s, int (*each)(int, uint64_t, void *), void *arg)
+static int visit_path(const char *path, struct seen *s, int (*each)(int, uint64_t, void *),
+		      void *arg)
 {
 	_cleanup_fd_ int fd = -1;
 	struct stat st;
@@ -130,8 +132,8 @@ static int visit_path(const char *path, struct seen *s, int (*each)(int, uint64_
 	return each(fd, st.st_ino, arg);
 }
 
-static int visit_dir(const char *dir, const char *tail, struct seen *s, int (*each)(int, uint64_t, void *),
-		     void *arg)
+static int visit_dir(const char *dir, const char *tail, struct seen *s,
+		     int (*each)(int, uint64_t, void *), void *arg)
 {
 	_cleanup_(cleanup_dir) DIR *d = opendir(dir);
 	char path[sizeof(NETNS_DIR) + NETNS_NAME + 16];

@@ -59,7 +59,8 @@ static int find_text(const struct nlattr *attr, void *arg)
 {
 	const char **text = arg;
 
-	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
+	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
 		*text = mnl_attr_get_str(attr);
 	return MNL_CB_OK;
 }
@@ -81,7 +82,8 @@ static int refusal(const struct nlmsghdr *nlh)
 }
 
 /* One answer's worth of messages. 1: there is more to come. */
-static int consume(struct rtnl *r, const char *room, int len, rtnl_each_fn each, void *arg, int *stopped)
+static int consume(struct rtnl *r, const char *room, int len, rtnl_each_fn each, void *arg,
+		   int *stopped)
 {
 	const struct nlmsghdr *nlh = (const void *)room;
 

@@ -63,7 +63,8 @@ int rtnl_parse_addr(const struct nlmsghdr *nlh, struct rtnl_addr *out)
 	return 0;
 }
 
-static void start_addr(struct rtnl_request *q, uint16_t type, uint16_t flags, const struct rtnl_addr *addr)
+static void start_addr(struct rtnl_request *q, uint16_t type, uint16_t flags,
+		       const struct rtnl_addr *addr)
 {
 	struct ifaddrmsg *ifa;
 
@@ -130,8 +131,8 @@ int rtnl_each_addr(struct rtnl *r, int nsid, uint32_t ifindex,
 	return err;
 }
 
-static int route(struct rtnl *r, uint16_t type, uint16_t flags, uint8_t family, const union cv_addr *addr,
-		 uint32_t ifindex)
+static int route(struct rtnl *r, uint16_t type, uint16_t flags, uint8_t family,
+		 const union cv_addr *addr, uint32_t ifindex)
 {
 	struct rtnl_request q;
 	struct rtmsg *rtm;

@@ -91,7 +91,8 @@ static int see_link(const struct nlmsghdr *nlh, void *arg)
 	return rtnl_parse_link(nlh, arg) ? 0 : 1;
 }
 
-static struct ifinfomsg *start_link(struct rtnl_request *q, uint16_t type, uint16_t flags, uint32_t ifindex)
+static struct ifinfomsg *start_link(struct rtnl_request *q, uint16_t type, uint16_t flags,
+				    uint32_t ifindex)
 {
 	struct ifinfomsg *ifi;
 

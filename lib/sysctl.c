@@ -16,7 +16,8 @@ static int open_setting(int family, const char *dev, const char *name, int how)
 	char path[128];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/conf/%s/%s", family == AF_INET ? 4 : 6, dev, name);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv%d/conf/%s/%s", family == AF_INET ? 4 : 6,
+		 dev, name);
 	fd = open(path, how | O_CLOEXEC);
 	return fd < 0 ? cv_fail(-errno, "%s: %s", path, strerror(errno)) : fd;
 }
@@ -31,8 +32,8 @@ int sysctl_dev_set(int family, const char *dev, const char *name, int value)
 		return fd;
 	n = snprintf(text, sizeof(text), "%d", value);
 	if (write(fd, text, (size_t)n) != n)
-		return cv_fail(-errno, "cannot set net.ipv%d.conf.%s.%s: %s", family == AF_INET ? 4 : 6, dev,
-			       name, strerror(errno));
+		return cv_fail(-errno, "cannot set net.ipv%d.conf.%s.%s: %s",
+			       family == AF_INET ? 4 : 6, dev, name, strerror(errno));
 	return 0;
 }
 

@@ -37,7 +37,8 @@ static __always_inline bool addr_allowed(__u32 slave, __u32 family, const union 
  * A link-local address is nobody's until it is used: the kernel makes it by
  * itself when the device comes up, before anybody could have told us (V4).
  */
-static __always_inline bool addr_claim(struct cv_ipv_slave *s, __u32 index, const union cv_addr *addr)
+static __always_inline bool addr_claim(struct cv_ipv_slave *s, __u32 index,
+				       const union cv_addr *addr)
 {
 	struct cv_ipv_addr_key key = { .master = s->master, .family = AF_INET6, .addr = *addr };
 	struct cv_ipv_addr value = { .slave = index, .flags = CV_IPV_CLAIMED, .plen = 64 };

@@ -22,7 +22,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 index)
 struct flood {
 	struct __sk_buff *skb;
 	__u32 master;
-	__u32 except;		/* index of the slave it came from, or CV_NONE */
+	__u32 except; /* index of the slave it came from, or CV_NONE */
 };
 
 static long flood_one(__u32 index, void *arg)

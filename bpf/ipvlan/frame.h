@@ -44,8 +44,8 @@ struct arp {
 #define ARP_SHA (ETH_HLEN + offsetof(struct arp, sha))
 
 enum frame_kind {
-	FRAME_IP,		/* IPv4 or IPv6 */
-	FRAME_ARP,		/* src and dst are its sender and target */
+	FRAME_IP,  /* IPv4 or IPv6 */
+	FRAME_ARP, /* src and dst are its sender and target */
 	FRAME_OTHER,
 	FRAME_MALFORMED,
 };
@@ -55,13 +55,13 @@ struct frame {
 	__u32 family;
 	union cv_addr src;
 	union cv_addr dst;
-	__u64 smac;		/* in the first 6 bytes, as cv_ipv_master.mac */
+	__u64 smac; /* in the first 6 bytes, as cv_ipv_master.mac */
 	__u64 dmac;
-	bool group;		/* to an Ethernet broadcast or multicast address */
-	__u8 proto;		/* of IP; of a later fragment too */
+	bool group; /* to an Ethernet broadcast or multicast address */
+	__u8 proto; /* of IP; of a later fragment too */
 	__u8 ttl;
-	__u8 nd;		/* ICMPv6 type if it is neighbour discovery, else 0 */
-	__be16 dport;		/* of an unfragmented UDP datagram over IPv4 */
+	__u8 nd;      /* ICMPv6 type if it is neighbour discovery, else 0 */
+	__be16 dport; /* of an unfragmented UDP datagram over IPv4 */
 };
 
 static __always_inline __u64 mac_at(const void *at)
@@ -119,8 +119,8 @@ static __always_inline enum frame_kind parse_ip(struct __sk_buff *skb, struct fr
 	f->proto = ip->protocol;
 	f->ttl = ip->ttl;
 	udp = (void *)(ip + 1);
-	if (ip->protocol == IPPROTO_UDP && ip->ihl == 5 && (void *)(udp + 1) <= (void *)(long)skb->data_end &&
-	    !(ip->frag_off & bpf_htons(0x3fff)))
+	if (ip->protocol == IPPROTO_UDP && ip->ihl == 5 &&
+	    (void *)(udp + 1) <= (void *)(long)skb->data_end && !(ip->frag_off & bpf_htons(0x3fff)))
 		f->dport = udp->dest;
 	return FRAME_IP;
 }

@@ -9,7 +9,8 @@
  * The kernel calls a frame PACKET_HOST when it is addressed to the device's own
  * MAC address: so this is how the data path learns that the address has changed.
  */
-static __always_inline void learn_mac(struct __sk_buff *skb, struct cv_ipv_master *m, const struct frame *f)
+static __always_inline void learn_mac(struct __sk_buff *skb, struct cv_ipv_master *m,
+				      const struct frame *f)
 {
 	if (skb->pkt_type == PACKET_HOST && skb->tc_index != FROM_SLAVE && !f->group &&
 	    unlikely(READ_ONCE(m->mac) != f->dmac))
@@ -24,8 +25,8 @@ static __always_inline __u32 hairpinned_from(__u32 master, __u64 mac, const stru
 	return f->smac == mac ? addr_owner(master, f->family, &f->src) : CV_NONE;
 }
 
-static __always_inline int l2_input_group(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 master,
-					  const struct frame *f)
+static __always_inline int l2_input_group(struct __sk_buff *skb, struct cv_ipv_master *m,
+					  __u32 master, const struct frame *f)
 {
 	__u32 target = CV_NONE;
 
@@ -64,7 +65,8 @@ static __always_inline int l2_input(struct __sk_buff *skb, struct cv_ipv_master 
  * host that was none: while it is none, what would be forwarded elsewhere than to
  * a slave is dropped.
  */
-static __always_inline bool polices(struct __sk_buff *skb, struct cv_ipv_master *m, const struct frame *f)
+static __always_inline bool polices(struct __sk_buff *skb, struct cv_ipv_master *m,
+				    const struct frame *f)
 {
 	__u32 ours = f->family == AF_INET ? CV_IPV_FORWARD4 : CV_IPV_FORWARD6;
 
@@ -114,7 +116,8 @@ static __always_inline int master_input(struct __sk_buff *skb, __u32 index)
 }
 
 /* l2 with hostreach: the host finds its slaves on the master, as it finds its other neighbours. */
-static __always_inline int l2_from_host(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 master)
+static __always_inline int l2_from_host(struct __sk_buff *skb, struct cv_ipv_master *m,
+					__u32 master)
 {
 	struct cv_ipv_slave *s;
 	struct frame f;
@@ -150,7 +153,8 @@ static __always_inline int master_output(struct __sk_buff *skb, __u32 index)
 	if (!m)
 		return TC_ACT_UNSPEC;
 	policy = READ_ONCE(m->policy);
-	if (cv_ipv_mode_of(policy) == CV_IPV_L2 && (policy & CV_IPV_HOSTREACH) && !skb->ingress_ifindex)
+	if (cv_ipv_mode_of(policy) == CV_IPV_L2 && (policy & CV_IPV_HOSTREACH) &&
+	    !skb->ingress_ifindex)
 		return l2_from_host(skb, m, index);
 	return TC_ACT_UNSPEC;
 }

@@ -16,7 +16,7 @@
 
 struct nd_option {
 	__u8 type;
-	__u8 len;		/* in units of 8 bytes */
+	__u8 len; /* in units of 8 bytes */
 	__u8 mac[ETH_ALEN];
 } __attribute__((packed));
 

@@ -10,9 +10,9 @@
 struct sender {
 	struct cv_ipv_slave *slave;
 	struct cv_ipv_master *master;
-	__u32 index;		/* of the slave */
-	__u32 policy;		/* the master's, read once */
-	__u64 mac;		/* likewise */
+	__u32 index;  /* of the slave */
+	__u32 policy; /* the master's, read once */
+	__u64 mac;    /* likewise */
 };
 
 static __always_inline int drop(const struct sender *from, enum cv_ipv_count why)
@@ -54,7 +54,8 @@ static __always_inline bool nd_is_own(struct __sk_buff *skb, const struct sender
 {
 	union cv_addr target;
 
-	if (f->nd != ND_NEIGHBOUR_ADVERT && !(f->nd == ND_NEIGHBOUR_SOLICIT && addr_is_zero(&f->src)))
+	if (f->nd != ND_NEIGHBOUR_ADVERT &&
+	    !(f->nd == ND_NEIGHBOUR_SOLICIT && addr_is_zero(&f->src)))
 		return true;
 	if (!nd_target(skb, &target))
 		return false;
@@ -130,7 +131,8 @@ static __always_inline int l2_to_own_mac(struct __sk_buff *skb, const struct sen
 	return l2_to_host(skb, from);
 }
 
-static __always_inline int l2_output(struct __sk_buff *skb, const struct sender *from, struct frame *f)
+static __always_inline int l2_output(struct __sk_buff *skb, const struct sender *from,
+				     struct frame *f)
 {
 	bool own = f->dmac == from->mac || f->dmac == f->smac;
 	__u32 target = CV_NONE;
@@ -160,7 +162,8 @@ static __always_inline int l2_output(struct __sk_buff *skb, const struct sender 
  * bpf_fib_lookup() as the host's stack will see the packet. It says NOT_FWDED for
  * the host's own addresses, and for those that it has no route to.
  */
-static __always_inline bool host_forwards(struct __sk_buff *skb, const struct frame *f, __u32 ifindex)
+static __always_inline bool host_forwards(struct __sk_buff *skb, const struct frame *f,
+					  __u32 ifindex)
 {
 	struct bpf_fib_lookup fib = {
 		.family = f->family,
@@ -251,7 +254,8 @@ static __always_inline int l3_to_switch(struct __sk_buff *skb, const struct send
 	return bpf_redirect_neigh(from->master->ifindex, &nh, sizeof(nh), 0);
 }
 
-static __always_inline int l3_output(struct __sk_buff *skb, const struct sender *from, struct frame *f)
+static __always_inline int l3_output(struct __sk_buff *skb, const struct sender *from,
+				     struct frame *f)
 {
 	__u32 to;
 

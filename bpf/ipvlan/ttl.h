@@ -10,8 +10,8 @@
 
 #include "frame.h"
 
-#define TTL_RESTORE 0xc171	/* add one */
-#define TTL_KEEP 0xc172		/* is as sent already */
+#define TTL_RESTORE 0xc171 /* add one */
+#define TTL_KEEP 0xc172	   /* is as sent already */
 
 /* Reinjected at the master by us, and not to be copied to the slaves again. */
 #define FROM_SLAVE 0xc173
@@ -31,8 +31,8 @@ static __always_inline void ttl_set(struct __sk_buff *skb, __u32 family, __u8 fr
 		__u32 off = ETH_HLEN + offsetof(struct iphdr, ttl);
 
 		/* The header's sum stays what it was, and so does that of the packet. */
-		bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), bpf_htons(from << 8),
-				    bpf_htons(to << 8), 2);
+		bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check),
+				    bpf_htons(from << 8), bpf_htons(to << 8), 2);
 		bpf_skb_store_bytes(skb, off, &to, 1, 0);
 	} else {
 		bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, hop_limit), &to, 1,

@@ -37,9 +37,9 @@
 
 #define CV_IPV_MASTERS 64
 #define CV_IPV_SLAVES 2048
-#define CV_IPV_ADDRS 65536	/* of all slaves */
+#define CV_IPV_ADDRS 65536 /* of all slaves */
 #define CV_IPV_ALLOWS 4096
-#define CV_IPV_CLAIMS 4		/* link-local addresses that one slave may claim */
+#define CV_IPV_CLAIMS 4 /* link-local addresses that one slave may claim */
 
 /* As IPVLAN_MODE_* (uapi/linux/if_link.h). */
 enum cv_ipv_mode { CV_IPV_L2, CV_IPV_L3, CV_IPV_L3S, CV_IPV_MODES };
@@ -51,7 +51,7 @@ enum cv_ipv_mode { CV_IPV_L2, CV_IPV_L3, CV_IPV_L3S, CV_IPV_MODES };
 #define CV_IPV_MODE 0x000000ffU
 #define CV_IPV_PRIVATE 0x00000100U
 #define CV_IPV_VEPA 0x00000200U
-#define CV_IPV_HOSTREACH 0x00010000U	/* slaves and the host reach each other */
+#define CV_IPV_HOSTREACH 0x00010000U /* slaves and the host reach each other */
 /*
  * On the way from l3 or l3s to l2: slaves that are still NOARP send every packet
  * to the master's own MAC address, and those are routed as in l3.
@@ -59,8 +59,8 @@ enum cv_ipv_mode { CV_IPV_L2, CV_IPV_L3, CV_IPV_L3S, CV_IPV_MODES };
 #define CV_IPV_LEAVING_L3 0x00020000U
 
 /* cv_ipv_master.forwarding: what culvert turned on at the master, and therefore polices. */
-#define CV_IPV_FORWARD4 0x1U	/* net.ipv4.conf.MASTER.forwarding */
-#define CV_IPV_FORWARD6 0x2U	/* net.ipv6.conf.MASTER.force_forwarding */
+#define CV_IPV_FORWARD4 0x1U /* net.ipv4.conf.MASTER.forwarding */
+#define CV_IPV_FORWARD6 0x2U /* net.ipv6.conf.MASTER.force_forwarding */
 /*
  * This kernel forwards IPv6 only if the whole namespace does: while it does not,
  * what l3 slaves send goes around the host's stack.
@@ -69,85 +69,85 @@ enum cv_ipv_mode { CV_IPV_L2, CV_IPV_L3, CV_IPV_L3S, CV_IPV_MODES };
 
 enum cv_ipv_state {
 	CV_IPV_FREE,
-	CV_IPV_MAKING,		/* being made or removed by who holds the lock */
+	CV_IPV_MAKING, /* being made or removed by who holds the lock */
 	CV_IPV_LIVE,
 };
 
 struct cv_ipv_master {
-	__u32 state;		/* enum cv_ipv_state */
+	__u32 state; /* enum cv_ipv_state */
 	__u32 ifindex;
-	__u32 policy;		/* see V3 */
-	__u32 forwarding;	/* CV_IPV_FORWARD* */
-	__u64 mac;		/* in its first 6 bytes; one word, so that it is read whole */
-	__u32 probe;		/* ifindex of a host end: what the host would forward is asked as from there */
-	__u32 slots;		/* every slave of this master has a slot below this */
-	__u32 mtu;		/* as last given to the slaves */
-	__u32 carrier;		/* likewise */
+	__u32 policy;	  /* see V3 */
+	__u32 forwarding; /* CV_IPV_FORWARD* */
+	__u64 mac;	  /* in its first 6 bytes; one word, so that it is read whole */
+	__u32 probe; /* ifindex of a host end: what the host would forward is asked as from there */
+	__u32 slots; /* every slave of this master has a slot below this */
+	__u32 mtu;   /* as last given to the slaves */
+	__u32 carrier; /* likewise */
 	__u32 reserved[6];
-} CV_ALIGNED;			/* 64 bytes */
+} CV_ALIGNED; /* 64 bytes */
 
 struct cv_ipv_slave {
-	__u32 state;		/* enum cv_ipv_state */
-	__u32 master;		/* index in `masters` */
-	__u32 ifindex;		/* of the host end */
-	__u32 claims;		/* link-local addresses claimed by the data path */
-	__u64 netns_ino;	/* where the inner end was put: a hint, the kernel knows better */
-	char name[16];		/* of the inner end, likewise */
-	__u32 has_allow;	/* `allows` holds something for it */
+	__u32 state;	 /* enum cv_ipv_state */
+	__u32 master;	 /* index in `masters` */
+	__u32 ifindex;	 /* of the host end */
+	__u32 claims;	 /* link-local addresses claimed by the data path */
+	__u64 netns_ino; /* where the inner end was put: a hint, the kernel knows better */
+	char name[16];	 /* of the inner end, likewise */
+	__u32 has_allow; /* `allows` holds something for it */
 	__u32 reserved[5];
-} CV_ALIGNED;			/* 64 bytes */
+} CV_ALIGNED; /* 64 bytes */
 
 /* `ports`: ifindex -> what that device is. */
 enum cv_ipv_kind { CV_IPV_IS_MASTER = 1, CV_IPV_IS_SLAVE };
 
 struct cv_ipv_port {
-	__u32 kind;		/* enum cv_ipv_kind */
-	__u32 index;		/* in `masters` or `slaves` */
+	__u32 kind;  /* enum cv_ipv_kind */
+	__u32 index; /* in `masters` or `slaves` */
 };
 
 /* `addrs`: who has an address, per master. */
 struct cv_ipv_addr_key {
 	__u32 master;
-	__u32 family;		/* AF_INET or AF_INET6 */
+	__u32 family; /* AF_INET or AF_INET6 */
 	union cv_addr addr;
 };
 
-#define CV_IPV_CLAIMED 0x1U	/* by the data path (V4) */
-#define CV_IPV_ROUTED 0x2U	/* the host has a route of ours to it */
+#define CV_IPV_CLAIMED 0x1U /* by the data path (V4) */
+#define CV_IPV_ROUTED 0x2U  /* the host has a route of ours to it */
 
 struct cv_ipv_addr {
-	__u32 slave;		/* index in `slaves` */
+	__u32 slave; /* index in `slaves` */
 	__u16 flags;
-	__u8 plen;		/* as configured in the tenant */
+	__u8 plen; /* as configured in the tenant */
 	__u8 reserved;
 };
 
 /* `allows`: sources that a slave may use beside its own; longest prefix. */
 struct cv_ipv_allow_key {
-	__u32 prefixlen;	/* of what follows: CV_IPV_ALLOW_FIXED + the network's */
+	__u32 prefixlen; /* of what follows: CV_IPV_ALLOW_FIXED + the network's */
 	__u32 slave;
 	__u32 family;
-	__u32 reserved;		/* 0 */
+	__u32 reserved; /* 0 */
 	union cv_addr addr;
 };
-#define CV_IPV_ALLOW_FIXED 96	/* bits between prefixlen and the address */
+#define CV_IPV_ALLOW_FIXED 96 /* bits between prefixlen and the address */
 
 /* Per slave (and, behind those, per master) and CPU, in `counters`. */
 enum cv_ipv_count {
-	CV_IPV_RX_PACKETS,	/* into the slave */
+	CV_IPV_RX_PACKETS, /* into the slave */
 	CV_IPV_RX_BYTES,
-	CV_IPV_TX_PACKETS,	/* out of it, to wherever */
+	CV_IPV_TX_PACKETS, /* out of it, to wherever */
 	CV_IPV_TX_BYTES,
-	CV_IPV_TX_LOCAL,	/* ... of these, to other slaves of the master */
-	CV_IPV_CLONES,		/* broadcasts and multicasts copied to it */
-	CV_IPV_DROP_SOURCE,	/* from an address that is not its own */
-	CV_IPV_DROP_VLAN,	/* with a VLAN tag */
-	CV_IPV_DROP_PROTOCOL,	/* neither IP nor ARP */
+	CV_IPV_TX_LOCAL,      /* ... of these, to other slaves of the master */
+	CV_IPV_CLONES,	      /* broadcasts and multicasts copied to it */
+	CV_IPV_DROP_SOURCE,   /* from an address that is not its own */
+	CV_IPV_DROP_VLAN,     /* with a VLAN tag */
+	CV_IPV_DROP_PROTOCOL, /* neither IP nor ARP */
 	CV_IPV_DROP_MALFORMED,
-	CV_IPV_DROP_GROUP,	/* l3, l3s: broadcast, multicast, ARP, ND */
-	CV_IPV_DROP_PRIVATE,	/* to another slave of a private master */
-	CV_IPV_DROP_HOST,	/* to or from the host, with hostreach off */
-	CV_IPV_DROP_FORWARD,	/* of a master: what the host would have forwarded for others */
+	CV_IPV_DROP_GROUP,   /* l3, l3s: broadcast, multicast, ARP, ND */
+	CV_IPV_DROP_PRIVATE, /* to another slave of a private master */
+	CV_IPV_DROP_HOST,    /* to or from the host, with hostreach off */
+	CV_IPV_DROP_FORWARD, /* of a master: what the host would have forwarded for others */
 	CV_IPV_COUNTS = 16
 };
 
