@@ -53,8 +53,8 @@ static void say_done(const struct cv *cv, const struct cv_attachment *a, bool js
 	cv_memory(cv, &m);
 	bytes = m.conns4 + m.conns6 + m.counters + m.services + m.dests + m.other;
 	if (json) {
-		json_t *j = json_pack("{s:s, s:i, s:s, s:b, s:s, s:I}", "device", a->ifname, "ifindex",
-				      (int)a->ifindex, "mode",
+		json_t *j = json_pack("{s:s, s:i, s:s, s:b, s:s, s:I}", "device", a->ifname,
+				      "ifindex", (int)a->ifindex, "mode",
 				      a->mode == CV_MODE_XDP ? "xdp" : "tc", "native", a->native,
 				      "tc", a->tcx ? "tcx" : "clsact", "memory", (json_int_t)bytes);
 
@@ -99,8 +99,9 @@ int cmd_attach(int argc, char **argv)
 	const struct command_line line = {
 		.name = "attach",
 		.usage = "DEV [--mode auto|xdp|tc] [--max-conns N]",
-		.about = "Lets packets that arrive by DEV reach the load balancer. The first device of a\n"
-			 "network namespace makes its instance, in the sizes that are asked for.",
+		.about =
+			"Lets packets that arrive by DEV reach the load balancer. The first device of a\n"
+			"network namespace makes its instance, in the sizes that are asked for.",
 		.options = options,
 		.least = 1,
 		.most = 1,

@@ -21,11 +21,11 @@ struct option_spec {
 };
 
 struct command_line {
-	const char *name;  /* of the command */
-	const char *usage; /* what follows it, in one line */
-	const char *about; /* a sentence or two */
+	const char *name;		   /* of the command */
+	const char *usage;		   /* what follows it, in one line */
+	const char *about;		   /* a sentence or two */
 	const struct option_spec *options; /* ended by one without a name */
-	unsigned int least, most; /* arguments that are no options */
+	unsigned int least, most;	   /* arguments that are no options */
 };
 
 /*

@@ -42,8 +42,8 @@ static int print_device(const struct cv_attachment *a, void *arg)
 	if (a->gone)
 		printf("  ifindex %u: gone\n", a->ifindex);
 	else
-		printf("  %s (ifindex %u): mode %s (%s)\n", a->ifname, a->ifindex, mode_name(a->mode),
-		       doors(a));
+		printf("  %s (ifindex %u): mode %s (%s)\n", a->ifname, a->ifindex,
+		       mode_name(a->mode), doors(a));
 	return 0;
 }
 
@@ -113,7 +113,8 @@ static int add_device(const struct cv_attachment *a, void *arg)
 }
 
 /* `used` of -1: not counted. */
-static void add_table(json_t *tables, const char *name, int64_t used, uint32_t slots, uint64_t memory)
+static void add_table(json_t *tables, const char *name, int64_t used, uint32_t slots,
+		      uint64_t memory)
 {
 	json_t *t = json_object();
 
@@ -151,7 +152,8 @@ static json_t *causes_json(const struct cv *cv)
 	cv_causes(cv, n);
 	for (int i = 0; i < CV_C_COUNT; i++) {
 		if (cv_cause_name(i))
-			json_object_set_new(packets, cv_cause_name(i), json_integer((json_int_t)n[i]));
+			json_object_set_new(packets, cv_cause_name(i),
+					    json_integer((json_int_t)n[i]));
 	}
 	return packets;
 }
@@ -194,7 +196,7 @@ int cmd_status(int argc, char **argv)
 	const struct command_line line = {
 		.name = "status",
 		.usage = "[-j] [-s]",
-		.about = "Shows the load balancer of this network namespace: devices, tables, memory.",
+		.about = "Shows the load balancer of this namespace: devices, tables, memory.",
 		.options = options,
 	};
 	_cleanup_(cv_close) struct cv *cv = NULL;

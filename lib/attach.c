@@ -227,7 +227,10 @@ static int attach_hooks(struct cv *cv, int links, enum cv_mode mode, struct cv_a
 	if (err || mode == CV_MODE_TC)
 		return err;
 	err = xdp_attach(cv, links, a->ifindex, a->ifname);
-	/* A driver without XDP, or one that cannot have it as the device is set up (MTU, offloads). */
+	/*
+	 * A driver without XDP, or one that cannot have it as the device is set up
+	 * (MTU, offloads).
+	 */
 	if (err && err != -EBUSY && err != -EEXIST && err != -EPERM && mode == CV_MODE_AUTO)
 		return 0;
 	if (!err) {

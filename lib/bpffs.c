@@ -64,7 +64,10 @@ static int open_or_mount(bool create, int *out)
 	return err == -ENOENT && create ? mount_here(out) : err;
 }
 
-/* What the child in the host's mount namespace says: the errno, and a file descriptor if it is 0. */
+/*
+ * What the child in the host's mount namespace says: the errno, and a file
+ * descriptor if it is 0.
+ */
 struct answer {
 	struct msghdr msg;
 	struct iovec iov;
@@ -119,7 +122,10 @@ static int answer_receive(int sock, int *fd)
 	return 0;
 }
 
-/* A process changes its mount namespace for good, so a child does it and passes the directory back. */
+/*
+ * A process changes its mount namespace for good, so a child does it and passes
+ * the directory back.
+ */
 static int open_in(int mntns, bool create, int *out)
 {
 	_cleanup_fd_ int ours = -1, theirs = -1;
@@ -161,7 +167,10 @@ int bpffs_open(bool create, int *out)
 	return err ? cv_plain(err) : 0;
 }
 
-/* The way to a name in a directory for system calls that know no directory fds: "" if it does not fit. */
+/*
+ * The way to a name in a directory for system calls that know no directory fds: ""
+ * if it does not fit.
+ */
 static const char *path_of(char *room, size_t size, int dir, const char *name)
 {
 	int n = snprintf(room, size, "/proc/self/fd/%d/%s", dir, name);

@@ -75,7 +75,7 @@ static int find_listed(struct cv *cv, const struct cv_service_key *key,
 
 /* What this host has to do with a real server's address. */
 struct host_view {
-	int type; /* enum local_type */
+	int type;	      /* enum local_type */
 	union cv_addr source; /* for tunnels */
 };
 
@@ -130,7 +130,8 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 	txn_set(t, &d->src_default.q[0], host->source.q[0]);
 	txn_set(t, &d->src_default.q[1], host->source.q[1]);
 	update_overload(t, d, s);
-	if (s->method == CV_MASQ && (d->flags & (CV_DEST_USED | CV_DEST_METHOD)) != (CV_DEST_USED | CV_MASQ))
+	if (s->method == CV_MASQ &&
+	    (d->flags & (CV_DEST_USED | CV_DEST_METHOD)) != (CV_DEST_USED | CV_MASQ))
 		txn_set(t, &settings->num_masq, settings->num_masq + 1);
 	if (s->method == CV_MASQ)
 		settings_add_host(t, &s->addr);

@@ -21,9 +21,9 @@
 #include "rtnl.h"
 
 static const char *const drivers[] = {
-	"bnxt_en",   "fec",	 "fsl_dpaa2_eth", "fsl_dpa", "i40e",   "ice",	 "igb",
-	"igc",	     "ixgbe",	 "mana",	  "mlx4_en", "mlx5_core", "mvneta", "mvpp2",
-	"qede",	     "sfc",	 "stmmac",	  "tsnep",   "virtio_net",
+	"bnxt_en", "fec",   "fsl_dpaa2_eth", "fsl_dpa", "i40e",	      "ice",	"igb",
+	"igc",	   "ixgbe", "mana",	     "mlx4_en", "mlx5_core",  "mvneta", "mvpp2",
+	"qede",	   "sfc",   "stmmac",	     "tsnep",	"virtio_net",
 };
 
 static int ethtool(const char *name, void *command)
@@ -59,7 +59,10 @@ struct peer {
 	uint32_t ifindex;
 };
 
-/* Ends the walk with 1 if this is the peer's namespace and it polls there, with 2 if it does not. */
+/*
+ * Ends the walk with 1 if this is the peer's namespace and it polls there, with 2
+ * if it does not.
+ */
 static int look_in(int fd, uint64_t ino, void *arg)
 {
 	const struct peer *p = arg;

@@ -5,7 +5,10 @@
 #include "figures.h"
 #include "journal.h"
 
-/* cv_estimate.rate is scaled: connections and packets by 2^10, bytes by 2^5; both round half down. */
+/*
+ * cv_estimate.rate is scaled: connections and packets by 2^10, bytes by 2^5; both
+ * round half down.
+ */
 static uint64_t show_rate(enum cv_rate what, uint64_t scaled)
 {
 	return what < CV_INBYTES ? (scaled + 0x1ff) >> 10 : (scaled + 0xf) >> 5;

@@ -59,7 +59,10 @@ int instance_dir(bool create, int *out)
 	return err ? err : open_own(root, create, out);
 }
 
-/* A directory may be removed between its opening and its locking: then there is a new one to make. */
+/*
+ * A directory may be removed between its opening and its locking: then there is a
+ * new one to make.
+ */
 int instance_dir_locked(unsigned int seconds, int *out)
 {
 	_cleanup_fd_ int dir = -1;
@@ -262,10 +265,11 @@ static void collect_one(int root, const char *name)
 
 	if (bpffs_subdir(root, name, false, &dir) || lock_try(dir) < 0)
 		return;
+	/* Without a lifeline it was made, and its maker killed; unless there is something in it. */
 	if (lifeline_cut(dir))
 		bpffs_remove(root, name);
 	else if (lifeline_missing(dir))
-		unlinkat(root, name, AT_REMOVEDIR); /* made, and its maker killed; not if there is anything in it */
+		unlinkat(root, name, AT_REMOVEDIR);
 }
 
 void instance_collect(void)

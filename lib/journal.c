@@ -177,8 +177,8 @@ void txn_fold(struct txn *t, uint32_t service, uint32_t dest, int sign)
 static void add_hash(struct txn *t, enum op_kind kind, enum map_id map, const void *key,
 		     uint32_t value)
 {
-	size_t size = map == MAP_SERVICES ? sizeof(struct cv_service_key) :
-					    sizeof(struct cv_dest_key);
+	size_t size =
+		map == MAP_SERVICES ? sizeof(struct cv_service_key) : sizeof(struct cv_dest_key);
 	struct op_hash *op = add_op(t, kind, map, sizeof(*op));
 
 	if (!op)
@@ -335,7 +335,10 @@ static int apply(struct cv *cv)
 	if (err) {
 		for (at = 0; at < failed; at += op_at(j, at)->size)
 			take_back(cv, op_at(j, at));
-		/* It may have failed half way; what it makes depends on what is taken back by now. */
+		/*
+		 * It may have failed half way; what it makes depends on what is
+		 * taken back by now.
+		 */
 		if (op_at(j, failed)->kind == OP_REBUILD)
 			rebuild(cv, (const struct op_rebuild *)op_at(j, failed));
 	}

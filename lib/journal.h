@@ -38,9 +38,9 @@ enum journal_state { JOURNAL_EMPTY, JOURNAL_PENDING };
 /* A goal and what it is about, in one word: JOURNAL_TODO(). */
 enum journal_todo {
 	TODO_NOTHING,
-	TODO_DRAIN,  /* a service's slot: it is deleted, its destinations are not yet */
-	TODO_FLUSH,  /* all services */
-	TODO_ZERO,   /* a service's slot: -Z */
+	TODO_DRAIN, /* a service's slot: it is deleted, its destinations are not yet */
+	TODO_FLUSH, /* all services */
+	TODO_ZERO,  /* a service's slot: -Z */
 	TODO_ZERO_ALL,
 	TODO_DETACH, /* an ifindex: also what takes back an attach that was cut short */
 };
@@ -66,8 +66,9 @@ struct journal {
 	uint32_t used; /* bytes of record */
 	uint32_t state;
 	uint32_t lo_forwarding; /* JOURNAL_LO*: what we turned on */
-	uint32_t max_conns; /* as asked for: the tables have a few more slots */
-	uint8_t room[512 - 160 - sizeof(struct cv_geometry)];
+	uint32_t max_conns;	/* as asked for: the tables have a few more slots */
+	uint32_t routes_due; /* culvert0_settle() has work: what stands beside the maps is not what they say */
+	uint8_t room[512 - 164 - sizeof(struct cv_geometry)];
 	uint8_t record[JOURNAL_RECORD];
 };
 _Static_assert(sizeof(struct journal) == 4096, "the journal is one page");
@@ -89,7 +90,10 @@ void txn_begin(struct txn *t, struct cv *cv);
 #define txn_set(t, field, value) txn_store(t, field, sizeof(*(field)), (uint64_t)(value))
 void txn_store(struct txn *t, void *field, size_t size, uint64_t value);
 
-/* *field = value, if it is `from` when the record is carried out: fields that the data path owns. */
+/*
+ * *field = value, if it is `from` when the record is carried out: fields that the
+ * data path owns.
+ */
 void txn_swap(struct txn *t, uint32_t *field, uint32_t from, uint32_t value);
 
 /* *field &= mask, at once: likewise. */

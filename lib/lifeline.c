@@ -9,6 +9,7 @@
 
 #include "bpffs.h"
 #include "cleanup.h"
+#include "insn.h"
 #include "lifeline.h"
 #include "why.h"
 
@@ -16,9 +17,9 @@
 
 static int load_as_usual(void)
 {
-	struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
+	const struct bpf_insn program[] = {
+		INSN_MOV(BPF_REG_0, SK_PASS),
+		INSN_EXIT(),
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_SK_LOOKUP);
 

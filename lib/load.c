@@ -30,7 +30,10 @@
 #define DEFAULT_SERVICES 8192
 #define DEFAULT_DESTS 16384
 
-/* The slots of a table are numbered by 32 bits, and its bytes must fit the kernel's 32-bit sizes. */
+/*
+ * The slots of a table are numbered by 32 bits, and its bytes must fit the
+ * kernel's 32-bit sizes.
+ */
 #define MOST_CONNS (1U << 25)
 #define MOST_SERVICES (1U << 20)
 #define MOST_DESTS (1U << 22)

@@ -86,7 +86,8 @@ static int map_table(struct cv *cv, enum map_id map)
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
 		return cv_fail(-errno, "map %s: %s", maps[map].name, strerror(errno));
 	if (info.value_size != maps[map].value_size)
-		return cv_fail(-EPROTO, "map %s has elements of %u bytes where this culvert has %zu",
+		return cv_fail(-EPROTO,
+			       "map %s has elements of %u bytes where this culvert has %zu",
 			       maps[map].name, info.value_size, maps[map].value_size);
 	length = ((size_t)info.max_entries * info.value_size + page - 1) / page * page;
 	base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -51,8 +51,8 @@ int map_fd(struct cv *cv, enum map_id map);
 /* Maps tables (a bit per enum map_id) that are not mapped yet. -EPROTO: another layout. */
 #define MAP_BIT(map) (1U << (map))
 #define MAPS_BASIC (MAP_BIT(MAP_JOURNAL) | MAP_BIT(MAP_SETTINGS) | MAP_BIT(MAP_CLOCK))
-#define MAPS_LIST                                                                                  \
-	(MAP_BIT(MAP_SVCS) | MAP_BIT(MAP_DESTS) | MAP_BIT(MAP_COUNTERS) | MAP_BIT(MAP_DEST_EST) |  \
+#define MAPS_LIST                                                                                 \
+	(MAP_BIT(MAP_SVCS) | MAP_BIT(MAP_DESTS) | MAP_BIT(MAP_COUNTERS) | MAP_BIT(MAP_DEST_EST) | \
 	 MAP_BIT(MAP_SVC_EST))
 int maps_need(struct cv *cv, unsigned int tables);
 

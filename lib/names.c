@@ -6,11 +6,21 @@
 
 #include "culvert.h"
 
+/* clang-format off */
+
 static const char *const scheds[CV_SCHED_COUNT] = {
-	[CV_SCHED_RR] = "rr",	[CV_SCHED_WRR] = "wrr",	  [CV_SCHED_LC] = "lc",
-	[CV_SCHED_WLC] = "wlc", [CV_SCHED_LBLC] = "lblc", [CV_SCHED_LBLCR] = "lblcr",
-	[CV_SCHED_DH] = "dh",	[CV_SCHED_SH] = "sh",	  [CV_SCHED_MH] = "mh",
-	[CV_SCHED_SED] = "sed", [CV_SCHED_NQ] = "nq",	  [CV_SCHED_FO] = "fo",
+	[CV_SCHED_RR] = "rr",
+	[CV_SCHED_WRR] = "wrr",
+	[CV_SCHED_LC] = "lc",
+	[CV_SCHED_WLC] = "wlc",
+	[CV_SCHED_LBLC] = "lblc",
+	[CV_SCHED_LBLCR] = "lblcr",
+	[CV_SCHED_DH] = "dh",
+	[CV_SCHED_SH] = "sh",
+	[CV_SCHED_MH] = "mh",
+	[CV_SCHED_SED] = "sed",
+	[CV_SCHED_NQ] = "nq",
+	[CV_SCHED_FO] = "fo",
 	[CV_SCHED_OVF] = "ovf",
 };
 
@@ -68,6 +78,8 @@ static const char *const causes[CV_C_COUNT] = {
 	[CV_C_CONN_EXPIRED] = "connections-expired",
 	[CV_C_CONN_EVICTED] = "connections-evicted",
 };
+
+/* clang-format on */
 
 const char *cv_sched_name(enum cv_sched sched)
 {

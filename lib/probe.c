@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <linux/capability.h>
 
 #include "cleanup.h"
+#include "insn.h"
 #include "probe.h"
 #include "why.h"
 
@@ -34,7 +36,6 @@ static int run(const struct bpf_insn *insns, size_t n)
 }
 
 #define FIB_LOOKUP_SRC (1 << 4)
-#define FIB_SIZE ((int)sizeof(struct bpf_fib_lookup))
 
 /*
  * A look-up from a device that does not exist: a kernel that knows the flag says
@@ -42,29 +43,30 @@ static int run(const struct bpf_insn *insns, size_t n)
  */
 bool probe_fib_src(void)
 {
-	enum { STACK = -64, FAMILY = 0, IFINDEX = 8 };
+	enum { PARAMS = -64, FAMILY = 0, IFINDEX = 8 };
 	const struct bpf_insn program[] = {
-		/* r6 = ctx; the parameters, zero */
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1 },
-#define ZERO(at)                                                                                   \
-	{ .code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = STACK + (at) }
-		ZERO(0), ZERO(8), ZERO(16), ZERO(24), ZERO(32), ZERO(40), ZERO(48), ZERO(56),
-		{ .code = BPF_ST | BPF_MEM | BPF_B, .dst_reg = BPF_REG_10, .off = STACK + FAMILY, .imm = 2 },
-		{ .code = BPF_ST | BPF_MEM | BPF_W,
-		  .dst_reg = BPF_REG_10,
-		  .off = STACK + IFINDEX,
-		  .imm = 0x7fffffff },
-		/* r0 = bpf_fib_lookup(ctx, params, size, flags) */
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_6 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_10 },
-		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_2, .imm = STACK },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = FIB_SIZE },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_4, .imm = FIB_LOOKUP_SRC },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_fib_lookup },
-		{ .code = BPF_JMP | BPF_EXIT },
+		INSN_MOV_REG(BPF_REG_6, BPF_REG_1),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS, 0),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS + 8, 0),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS + 16, 0),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS + 24, 0),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS + 32, 0),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS + 40, 0),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS + 48, 0),
+		INSN_STORE(BPF_DW, BPF_REG_10, PARAMS + 56, 0),
+		INSN_STORE(BPF_B, BPF_REG_10, PARAMS + FAMILY, AF_INET),
+		INSN_STORE(BPF_W, BPF_REG_10, PARAMS + IFINDEX, 0x7fffffff),
+		/* bpf_fib_lookup(ctx, params, size, flags) */
+		INSN_MOV_REG(BPF_REG_1, BPF_REG_6),
+		INSN_MOV_REG(BPF_REG_2, BPF_REG_10),
+		INSN_ADD(BPF_REG_2, PARAMS),
+		INSN_MOV(BPF_REG_3, sizeof(struct bpf_fib_lookup)),
+		INSN_MOV(BPF_REG_4, FIB_LOOKUP_SRC),
+		INSN_CALL(BPF_FUNC_fib_lookup),
+		INSN_EXIT(),
 	};
 
-	_Static_assert(sizeof(struct bpf_fib_lookup) == 64, "the zeros above");
+	_Static_assert(sizeof(struct bpf_fib_lookup) == 64, "the stores above");
 	_Static_assert(offsetof(struct bpf_fib_lookup, ifindex) == IFINDEX, "the offset above");
 	return run(program, sizeof(program) / sizeof(program[0])) == -ENODEV;
 }
@@ -86,7 +88,9 @@ int probe_privileges(void)
 		return 0;
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		if (!(data[needed[i].cap / 32].effective & 1U << needed[i].cap % 32))
-			return cv_fail(-EPERM, "permission denied: this needs root's privileges (%s)", needed[i].name);
+			return cv_fail(-EPERM,
+				       "permission denied: this needs root's privileges (%s)",
+				       needed[i].name);
 	}
 	return 0;
 }

@@ -17,8 +17,7 @@
 #include "slots.h"
 #include "why.h"
 
-#define FLAGS                                                                                      \
-	(CV_SVC_PERSISTENT | CV_SVC_ONEPACKET | CV_SVC_SCHED1 | CV_SVC_SCHED2 | CV_SVC_SCHED3)
+#define FLAGS (CV_SVC_PERSISTENT | CV_SVC_ONEPACKET | CV_SVC_SCHED1 | CV_SVC_SCHED2 | CV_SVC_SCHED3)
 
 static int check_key(const struct cv_service_key *key)
 {

@@ -11,7 +11,7 @@
 #include "settings.h"
 #include "why.h"
 
-#define S(seconds) ((seconds) * CV_HZ)
+#define S(seconds) ((seconds)*CV_HZ)
 
 /* tcp_timeouts, udp_timeouts and sctp_timeouts of ip_vs_proto_*.c. */
 static const uint32_t default_timeouts[CV_TIMEOUT_COUNT] = {

@@ -15,7 +15,10 @@
 #include "slots.h"
 #include "why.h"
 
-/* How many slots one search for room takes out of the trash at most: the next searches are short. */
+/*
+ * How many slots one search for room takes out of the trash at most: the next
+ * searches are short.
+ */
 #define RECLAIM_AT_ONCE 1024
 
 static int find(struct cv *cv, enum map_id map, const void *key, uint32_t *out)
@@ -107,7 +110,10 @@ static int reclaim(struct cv *cv, uint32_t slot)
 	return txn_commit(&t);
 }
 
-/* A serial of 0 says that nobody ever had the slot: a new instance's memory is zero, and untouched. */
+/*
+ * A serial of 0 says that nobody ever had the slot: a new instance's memory is
+ * zero, and untouched.
+ */
 static void clear_dest(struct cv *cv, uint32_t slot)
 {
 	struct cv_dest *d = &cv->dests[slot];
@@ -121,7 +127,10 @@ static void clear_dest(struct cv *cv, uint32_t slot)
 	d->last_service = CV_NONE;
 }
 
-/* Searches all slots once, from the hint, for a free one or one that has been `age` ticks in the trash. */
+/*
+ * Searches all slots once, from the hint, for a free one or one that has been
+ * `age` ticks in the trash.
+ */
 static int search_dests(struct cv *cv, uint32_t age, uint32_t *out)
 {
 	uint32_t n = cv->journal->geo.max_dests, reclaimed = 0;
@@ -175,7 +184,8 @@ static int search_services(struct cv *cv, uint32_t *out)
 	for (uint32_t i = 0; i < n; i++, at = at + 1 < n ? at + 1 : 0) {
 		const struct cv_service *svc = &cv->svcs[at];
 
-		if ((svc->flags & CV_SVC_USED) || (svc->serial && !rested(cv, svc->freed, CV_GRACE)))
+		if ((svc->flags & CV_SVC_USED) ||
+		    (svc->serial && !rested(cv, svc->freed, CV_GRACE)))
 			continue;
 		cv->journal->service_hint = at + 1;
 		*out = at;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Devices: attached and left as they were, by both mechanisms of tc, and never over others' programs. */
+/*
+ * Devices: attached and left as they were, by both mechanisms of tc, and never
+ * over others' programs.
+ */
 #include <errno.h>
 #include <net/if.h>
 #include <signal.h>
@@ -13,6 +16,7 @@
 #include <linux/if_link.h>
 
 #include "devices.h"
+#include "insn.h"
 #include "lab.h"
 #include "rtnl.h"
 #include "tick.h"
@@ -77,7 +81,8 @@ static bool has_tc(const char *name)
 
 	if (bpf_prog_query((int)if_nametoindex(name), TCX_INGRESS, 0, NULL, ids, &n) == 0 && n)
 		return true;
-	snprintf(command, sizeof(command), "tc filter show dev %s ingress | grep -q tc_uplink", name);
+	snprintf(command, sizeof(command), "tc filter show dev %s ingress | grep -q tc_uplink",
+		 name);
 	return system(command) == 0;
 }
 
@@ -148,8 +153,8 @@ static void a_driver_without_xdp(void **state)
 static int others_program(enum bpf_prog_type type, int verdict)
 {
 	const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = verdict },
-		{ .code = BPF_JMP | BPF_EXIT },
+		INSN_MOV(BPF_REG_0, verdict),
+		INSN_EXIT(),
 	};
 	int fd = bpf_prog_load(type, "others", "GPL", pass, 2, NULL);
 
@@ -348,16 +353,11 @@ static void killed_at_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(xdp_and_tc),
-		CASE(tc_alone),
-		CASE(no_such_device),
-		CASE(a_driver_without_xdp),
-		CASE(others_xdp_stays),
-		CASE(clsact_before_6_6),
-		CASE(others_filters_stay),
-		CASE(a_device_that_leaves),
-		CASE(guesses_agree),
-		CASE(devices_that_left_are_forgotten),
+		CASE(xdp_and_tc),	   CASE(tc_alone),
+		CASE(no_such_device),	   CASE(a_driver_without_xdp),
+		CASE(others_xdp_stays),	   CASE(clsact_before_6_6),
+		CASE(others_filters_stay), CASE(a_device_that_leaves),
+		CASE(guesses_agree),	   CASE(devices_that_left_are_forgotten),
 		CASE(killed_at_random),
 	};
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The connection tables as they are listed: entries are written here as the data path writes them. */
+/*
+ * The connection tables as they are listed: entries are written here as the data
+ * path writes them.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 #include "lab.h"
 
-#define TABLES                                                                                     \
-	(MAP_BIT(MAP_CONN4_TAGS) | MAP_BIT(MAP_CONN4) | MAP_BIT(MAP_CONN6_TAGS) | MAP_BIT(MAP_CONN6))
+#define TABLES                                                                    \
+	(MAP_BIT(MAP_CONN4_TAGS) | MAP_BIT(MAP_CONN4) | MAP_BIT(MAP_CONN6_TAGS) | \
+	 MAP_BIT(MAP_CONN6))
 
 /* The sweeper sweeps: what is to stay has long to live. */
 #define LONG (600 * CV_HZ)
@@ -161,20 +165,31 @@ static void names(void **state)
 		bool template;
 		const char *name;
 	} wanted[] = {
-		{ IPPROTO_TCP, 0, false, "NONE" },	 { IPPROTO_TCP, 1, false, "ESTABLISHED" },
-		{ IPPROTO_TCP, 2, false, "SYN_SENT" },	 { IPPROTO_TCP, 3, false, "SYN_RECV" },
-		{ IPPROTO_TCP, 4, false, "FIN_WAIT" },	 { IPPROTO_TCP, 5, false, "TIME_WAIT" },
-		{ IPPROTO_TCP, 6, false, "CLOSE" },	 { IPPROTO_TCP, 7, false, "CLOSE_WAIT" },
-		{ IPPROTO_TCP, 8, false, "LAST_ACK" },	 { IPPROTO_TCP, 9, false, "LISTEN" },
-		{ IPPROTO_TCP, 10, false, "SYNACK" },	 { IPPROTO_TCP, 11, false, "ERR!" },
-		{ IPPROTO_UDP, 0, false, "UDP" },	 { IPPROTO_UDP, 1, false, "ERR!" },
-		{ IPPROTO_SCTP, 8, false, "ESTABLISHED" }, { IPPROTO_SCTP, 11, false, "S-ACK-SENT" },
-		{ IPPROTO_TCP, 0, true, "NONE" },	 { IPPROTO_TCP, 1, true, "ASSURED" },
-		{ IPPROTO_IP, 0, false, "NONE" },	 { IPPROTO_ICMP, 0, false, "ERR!" },
+		{ IPPROTO_TCP, 0, false, "NONE" },
+		{ IPPROTO_TCP, 1, false, "ESTABLISHED" },
+		{ IPPROTO_TCP, 2, false, "SYN_SENT" },
+		{ IPPROTO_TCP, 3, false, "SYN_RECV" },
+		{ IPPROTO_TCP, 4, false, "FIN_WAIT" },
+		{ IPPROTO_TCP, 5, false, "TIME_WAIT" },
+		{ IPPROTO_TCP, 6, false, "CLOSE" },
+		{ IPPROTO_TCP, 7, false, "CLOSE_WAIT" },
+		{ IPPROTO_TCP, 8, false, "LAST_ACK" },
+		{ IPPROTO_TCP, 9, false, "LISTEN" },
+		{ IPPROTO_TCP, 10, false, "SYNACK" },
+		{ IPPROTO_TCP, 11, false, "ERR!" },
+		{ IPPROTO_UDP, 0, false, "UDP" },
+		{ IPPROTO_UDP, 1, false, "ERR!" },
+		{ IPPROTO_SCTP, 8, false, "ESTABLISHED" },
+		{ IPPROTO_SCTP, 11, false, "S-ACK-SENT" },
+		{ IPPROTO_TCP, 0, true, "NONE" },
+		{ IPPROTO_TCP, 1, true, "ASSURED" },
+		{ IPPROTO_IP, 0, false, "NONE" },
+		{ IPPROTO_ICMP, 0, false, "ERR!" },
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		assert_string_equal(cv_state_name(wanted[i].proto, wanted[i].state, wanted[i].template),
+		assert_string_equal(cv_state_name(wanted[i].proto, wanted[i].state,
+						  wanted[i].template),
 				    wanted[i].name);
 	for (int i = 0; i < CV_SCHED_COUNT; i++)
 		assert_int_equal(cv_sched_by_name(cv_sched_name(i)), i);
@@ -188,12 +203,8 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(fields),
-		CASE(only_what_is_live),
-		CASE(templates),
-		CASE(ipv6),
-		CASE(the_other_family),
-		cmocka_unit_test(names),
+		CASE(fields), CASE(only_what_is_live), CASE(templates),
+		CASE(ipv6),   CASE(the_other_family),  cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, lab_make, lab_unmake);

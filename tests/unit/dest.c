@@ -202,7 +202,10 @@ static uint32_t state_after(struct cv_dest_spec *d, uint32_t u_threshold, uint32
 	return dest("10.1.0.1")->state;
 }
 
-/* __ip_vs_dest_update_overload(): other thresholds are held against the connections that there are. */
+/*
+ * __ip_vs_dest_update_overload(): other thresholds are held against the
+ * connections that there are.
+ */
 static void thresholds_count_the_connections(void **state)
 {
 	struct cv_dest_spec d = lab_dest("10.1.0.1", 1);
@@ -263,7 +266,8 @@ static void same_slot_with_its_connections(void **state)
 
 static uint64_t conns_of(uint32_t slot)
 {
-	return lab->counters[slot * lab->journal->geo.ncpus].conns - lab->dest_est[slot].base[CV_CONNS];
+	return lab->counters[slot * lab->journal->geo.ncpus].conns -
+	       lab->dest_est[slot].base[CV_CONNS];
 }
 
 static void figures_only_in_the_same_service(void **state)

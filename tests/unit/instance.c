@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Instances: made whole or not at all, one per network namespace, and collected when theirs is gone. */
+/*
+ * Instances: made whole or not at all, one per network namespace, and collected
+ * when theirs is gone.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -229,7 +232,10 @@ static int child_makes(void *arg)
 	return cv_open_or_create(&cv, &small) ? 1 : 0;
 }
 
-/* A command killed while it loads: the next one makes the instance, and nothing is left of the first. */
+/*
+ * A command killed while it loads: the next one makes the instance, and nothing is
+ * left of the first.
+ */
 static int killed_while_loading(void *arg)
 {
 	unsigned int delay = *(unsigned int *)arg;
@@ -279,7 +285,10 @@ static void two_at_once_make_one(void **state)
 	assert_int_equal(elsewhere(race, NULL), 0);
 }
 
-/* `ip netns exec` makes a mount namespace of its own: one without our bpffs must find the host's. */
+/*
+ * `ip netns exec` makes a mount namespace of its own: one without our bpffs must
+ * find the host's.
+ */
 static int without_the_mount(void *arg)
 {
 	struct cv *cv;

@@ -188,7 +188,10 @@ static void settle(void)
 	assert_int_equal(lab->journal->todo, 0);
 }
 
-/* What must hold whatever happened: lists lead to slots that say the same, as do counts and hash maps. */
+/*
+ * What must hold whatever happened: lists lead to slots that say the same, as do
+ * counts and hash maps.
+ */
 static void check_consistent(void)
 {
 	uint32_t services = 0, used = 0;
@@ -202,7 +205,8 @@ static void check_consistent(void)
 			continue;
 		}
 		services++;
-		assert_int_equal(bpf_map_lookup_elem(map_fd(lab, MAP_SERVICES), &svc->key, &found), 0);
+		assert_int_equal(bpf_map_lookup_elem(map_fd(lab, MAP_SERVICES), &svc->key, &found),
+				 0);
 		assert_int_equal(found, i);
 		for (uint32_t d = svc->head; d != CV_NONE; d = lab->dests[d].next, n++) {
 			assert_true(d < LAB_DESTS && n < LAB_DESTS);

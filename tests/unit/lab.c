@@ -153,9 +153,9 @@ static void listing_service(struct line *l, const struct cv_service_info *s)
 	say(l, "{");
 	say_addr(l, s->spec.key.family, &s->spec.key.addr);
 	say(l, ":%u s%d f%x t%u m%x pe%u d%u n%llu wrr%d/%d/%d", ntohs(s->spec.key.port),
-	    s->spec.sched, s->spec.flags, s->spec.timeout, s->spec.netmask, s->spec.pe, s->num_dests,
-	    (unsigned long long)s->figures.total[CV_CONNS], svc->wrr_weight, svc->wrr_max,
-	    svc->wrr_gcd);
+	    s->spec.sched, s->spec.flags, s->spec.timeout, s->spec.netmask, s->spec.pe,
+	    s->num_dests, (unsigned long long)s->figures.total[CV_CONNS], svc->wrr_weight,
+	    svc->wrr_max, svc->wrr_gcd);
 	assert_int_equal(cv_each_dest(lab, s->id, listing_dest, l), 0);
 	say(l, "}");
 }

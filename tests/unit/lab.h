@@ -43,7 +43,10 @@ struct cv_dest_spec lab_dest(const char *addr, int32_t weight);
 /* The addresses of a service's destinations in their order, as "a b c". */
 const char *lab_list(const struct cv_service_key *key);
 
-/* All that can be listed, in one line and by key: two that are equal show the same configuration. */
+/*
+ * All that can be listed, in one line and by key: two that are equal show the same
+ * configuration.
+ */
 const char *lab_listing(void);
 
 /* The slot of a destination, wherever it is; CV_NONE if it has none. */

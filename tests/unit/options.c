@@ -42,9 +42,12 @@ static struct parsed parse(const char *text)
 		{ 'n', "number", "N", "", option_number, &p.n, "a number" },
 		{},
 	};
-	const struct command_line line = {
-		.name = "test", .usage = "A [B]", .about = "", .options = options, .least = 1, .most = 2
-	};
+	const struct command_line line = { .name = "test",
+					   .usage = "A [B]",
+					   .about = "",
+					   .options = options,
+					   .least = 1,
+					   .most = 2 };
 	char *argv[16] = { "test" };
 	int argc = 1;
 
@@ -59,7 +62,8 @@ static struct parsed parse(const char *text)
 static void good(void **state)
 {
 	static const char *const lines[] = {
-		"x --all --number 5", "--all x --number=5", "-a -n 5 x", "-n 5 x -a", "--number 5 --all -- x",
+		"x --all --number 5", "--all x --number=5",    "-a -n 5 x",
+		"-n 5 x -a",	      "--number 5 --all -- x",
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -106,7 +110,8 @@ static void bad(void **state)
 		assert_int_equal(p.rc, -1);
 		assert_int_equal(p.status, CMD_USAGE);
 		if (!strstr(said, lines[i].says))
-			fail_msg("\"%s\" says \"%s\", not \"%s\"", lines[i].line, said, lines[i].says);
+			fail_msg("\"%s\" says \"%s\", not \"%s\"", lines[i].line, said,
+				 lines[i].says);
 	}
 	assert_int_equal(parse("x -n 4294967295").n, UINT32_MAX);
 }

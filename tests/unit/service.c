@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Virtual services: what each request does, and the errno of each mistake, as ip_vs_ctl.c has them. */
+/*
+ * Virtual services: what each request does, and the errno of each mistake, as
+ * ip_vs_ctl.c has them.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -139,7 +142,10 @@ static void edit_keeps_destinations(void **state)
 	assert_int_equal(info.num_dests, 2);
 }
 
-/* All slots can be used, one more cannot, and those of deleted services are soon free again (S3). */
+/*
+ * All slots can be used, one more cannot, and those of deleted services are soon
+ * free again (S3).
+ */
 static void slots_are_used_again(void **state)
 {
 	struct cv_service_spec s;
@@ -215,7 +221,10 @@ static void figures_stay_with_the_service(void **state)
 	assert_int_equal(service_conns(&s.key), 0);
 }
 
-/* A new service does not begin with what an old one counted, even in its slot and of its servers. */
+/*
+ * A new service does not begin with what an old one counted, even in its slot and
+ * of its servers.
+ */
 static void figures_end_with_the_service(void **state)
 {
 	const struct cv_service_spec s = lab_service("10.0.0.1", 80, CV_SCHED_RR);
