@@ -100,8 +100,8 @@ int cmd_attach(int argc, char **argv)
 		.name = "attach",
 		.usage = "DEV [--mode auto|xdp|tc] [--max-conns N]",
 		.about =
-			"Lets packets that arrive by DEV reach the load balancer. The first device of a\n"
-			"network namespace makes its instance, in the sizes that are asked for.",
+			"Lets packets that arrive by DEV reach the load balancer. The first device\n"
+			"of a network namespace makes its instance, in the sizes asked for.",
 		.options = options,
 		.least = 1,
 		.most = 1,
