@@ -50,33 +50,30 @@ static __always_inline bool conn_matches(const struct cv_conn_common *c, const s
 	return e->caddr == k->caddr.v4 && (reply ? e->daddr : e->vaddr) == k->addr.v4;
 }
 
-/*
- * Which of the set's tags equal `tag`: one bit per way, at 16 * way for ways 0
- * to 3 and at 16 * (way - 4) + 3 for the others. A carry may set a bit too many
- * above a right one; the key decides.
- */
-static __always_inline __u64 tags_equal(const struct cv_tags *t, __u16 tag)
-{
-	const __u64 ones = 0x0001000100010001ULL, tops = 0x8000800080008000ULL;
-	__u64 pattern = (__u64)tag * ones;
-	__u64 low = ((const volatile __u64 *)t)[0] ^ pattern;
-	__u64 high = ((const volatile __u64 *)t)[1] ^ pattern;
+#define TAG_ONES 0x0101010101010101ULL
+#define TAG_TOPS 0x8080808080808080ULL
 
-	low = (low - ones) & ~low & tops;
-	high = (high - ones) & ~high & tops;
-	return low >> 15 | high >> 12;
+/* The tags of a set as one word, that of way 0 lowest. */
+static __always_inline __u64 tag_word(const struct cv_tags *t)
+{
+	return *(const volatile __u64 *)t;
 }
 
-/* The way of the lowest bit of what tags_equal() gave: a perfect hash of its eight possible bits. */
-static __always_inline __u32 way_of(__u64 lowest)
+/* Which of the tags equal `tag`: the top bit of their bytes. */
+static __always_inline __u64 tags_equal(__u64 tags, __u8 tag)
 {
-	const __u64 windows = 4ULL << 58 | 1ULL << 45 | 5ULL << 42 | 2ULL << 29 | 6ULL << 26 | 3ULL << 13 |
-			      7ULL << 10;
+	__u64 x = tags ^ tag * TAG_ONES;
 
-	return (lowest * windows) >> 61;
+	return ~(((x & ~TAG_TOPS) + ~TAG_TOPS) | x | ~TAG_TOPS);
 }
 
-static __always_inline bool conn_probe(__u32 set, __u16 tag, const struct conn_key *k, bool v6, bool reply,
+/* The way of one of those bits: a perfect hash of the eight. */
+static __always_inline __u32 way_of(__u64 bit)
+{
+	return ((bit >> 7) * 0x0020406080a0c0e0ULL) >> 61;
+}
+
+static __always_inline bool conn_probe(__u32 set, __u8 tag, const struct conn_key *k, bool v6, bool reply,
 				       bool template, struct conn_ref *found)
 {
 	struct cv_tags *t = tags_at(v6, set);
@@ -84,7 +81,7 @@ static __always_inline bool conn_probe(__u32 set, __u16 tag, const struct conn_k
 
 	if (!t)
 		return false;
-	equal = tags_equal(t, tag);
+	equal = tags_equal(tag_word(t), tag);
 	for (int i = 0; i < CV_WAYS && equal; i++) {
 		__u64 lowest = equal & -equal;
 		__u32 slot = set * CV_WAYS + way_of(lowest);
@@ -156,7 +153,7 @@ static __always_inline void conn_uncount(bool v6, struct cv_conn_common *c, __u3
 	}
 }
 
-static __always_inline void tag_set(bool v6, __u32 slot, __u16 tag)
+static __always_inline void tag_set(bool v6, __u32 slot, __u8 tag)
 {
 	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
 
@@ -230,10 +227,12 @@ static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ct
 }
 
 struct slot_choice {
-	__u32 at;	/* next slot to look at */
+	__u32 set;
+	__u32 way;	/* next one to look at: the connection's own first, so that it wins among equals */
 	__u32 now;
 	bool v6;
-	__u32 free;	/* how many slots of the set are free */
+	__u32 free;	/* how many slots of the set are free ... */
+	__u32 yields;	/* ... or would give way */
 	__u32 slot;	/* the best so far ... */
 	__u32 ctl;
 	__u32 worth;	/* ... what it is worth ... */
@@ -243,7 +242,7 @@ struct slot_choice {
 static long choose_step(__u32 step, void *arg)
 {
 	struct slot_choice *best = arg;
-	__u32 slot = best->at++, ctl, worth = 0, left = 0;
+	__u32 slot = best->set * CV_WAYS + best->way++ % CV_WAYS, ctl, worth = 0, left = 0;
 	struct cv_conn_common *c = conn_at(best->v6, slot);
 
 	if (!c)
@@ -255,8 +254,8 @@ static long choose_step(__u32 step, void *arg)
 		worth = conn_worth(c, ctl, best->now);
 		left = READ_ONCE(c->expires) - best->now;
 	}
-	if (worth == 0)
-		best->free++;
+	best->free += worth == 0;
+	best->yields += worth < CONN_KEEP;
 	if (worth < best->worth || (worth == best->worth && left < best->left)) {
 		best->worth = worth;
 		best->left = left;
@@ -267,10 +266,12 @@ static long choose_step(__u32 step, void *arg)
 }
 
 /* Looks a set over: a free slot if it has one, else its best victim. */
-static __always_inline void choose_slot(struct slot_choice *best, __u32 set)
+static __always_inline void choose_slot(struct slot_choice *best, __u32 set, __u32 way)
 {
-	best->at = set * CV_WAYS;
+	best->set = set;
+	best->way = way;
 	best->free = 0;
+	best->yields = 0;
 	best->worth = CONN_KEEP;
 	bpf_loop(CV_WAYS, choose_step, best, 0);
 }
@@ -278,25 +279,28 @@ static __always_inline void choose_slot(struct slot_choice *best, __u32 set)
 /*
  * The home set while it has room to spare, else the emptier of the two. Most
  * connections are then found at the first look, and a table fills to five
- * sixths before a connection has to give way.
+ * sixths before a connection has to give way. When both are full, as in a flood
+ * of SYNs, what stays is spread as evenly by going where more would give way.
  */
 #define ROOM_TO_SPARE 2
 #define NO_ROOM (~0ULL)
 
 /* Slot (high half) and its ctl (low half) for a new connection, or NO_ROOM. */
-GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second)
+GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second, __u32 way)
 {
 	struct slot_choice c = { .now = READ_ONCE(clock.now), .v6 = v6 };
-	__u32 slot, ctl, free, worth;
+	__u32 slot, ctl, free, worth, yields;
 
-	choose_slot(&c, home);
+	choose_slot(&c, home, way);
 	slot = c.slot;
 	ctl = c.ctl;
 	free = c.free;
 	worth = c.worth;
+	yields = c.yields;
 	if (free < ROOM_TO_SPARE) {
-		choose_slot(&c, second);
-		if (c.free > free || (!c.free && !free && c.worth < worth)) {
+		choose_slot(&c, second, way);
+		if (c.free > free || (!c.free && !free &&
+				      (c.worth < worth || (c.worth == worth && c.yields > yields)))) {
 			slot = c.slot;
 			ctl = c.ctl;
 			worth = c.worth;
@@ -402,7 +406,7 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 
 	if (conn_find_slot(&n->key, out))
 		return CONN_THERE;
-	room = find_room(v6, at->home, at->second);
+	room = find_room(v6, at->home, at->second, at->way);
 	if (room == NO_ROOM)
 		return CONN_FULL;
 	slot = room >> 32;

@@ -14,7 +14,8 @@
 struct place {
 	__u32 home;		/* set tried first */
 	__u32 second;		/* set tried when it is not there */
-	__u16 tag;		/* never 0 */
+	__u8 tag;		/* never 0 */
+	__u8 way;		/* of the home set: where the connection stands if it can */
 };
 
 /* [0, n) from 32 random bits, without a division. */
@@ -38,7 +39,8 @@ static __always_inline struct place place_of(bool v6, __u64 hash)
 
 	at.home = scale(hash >> 32, sets);
 	at.second = scale((__u32)hash, sets);
-	at.tag = (__u16)hash | 1;
+	at.tag = (__u8)hash + !(__u8)hash;
+	at.way = (hash >> 8) % CV_WAYS;
 	return at;
 }
 
@@ -50,7 +52,11 @@ static __always_inline struct place place_of(bool v6, __u64 hash)
 static __always_inline struct place conn_place(bool v6, const union cv_addr *caddr, __be16 cport, __u8 proto,
 					       __u64 more)
 {
-	__u64 x = (__u64)cport << 16 | proto;
+	/*
+	 * The address below, where its last byte, which differs most, reaches the
+	 * whole of the first product; at the top it would only reach the top.
+	 */
+	__u64 x = (__u64)cport << 32 | (__u64)proto << 48;
 
 	if (v6) {
 		__u64 high = (caddr->q[0] ^ geo.hash_key[3]) * geo.hash_key[1];
@@ -60,7 +66,7 @@ static __always_inline struct place conn_place(bool v6, const union cv_addr *cad
 		x ^= x >> 32;
 		x = (x + high) * geo.hash_key[0];
 	} else {
-		x |= (__u64)caddr->v4 << 32;
+		x |= caddr->v4;
 		x = hash_mix(x ^ more ^ geo.hash_key[2]);
 	}
 	return place_of(v6, x ^ x >> 32);
