@@ -30,6 +30,7 @@ struct vs_setting {
 
 #define ATS(field, n) .name = #field, .at = offsetof(struct cv_settings, field), .values = (n)
 #define AT(field) ATS(field, 1)
+#define SECONDS (INT_MAX / 250)	/* proc_dointvec_jiffies(), at Debian's HZ */
 #define SYNC "there is no synchronisation daemon"
 #define DEFENCE "1 and 2 follow the memory that is free, which the data path cannot see; 0 and 3 work"
 
@@ -45,6 +46,8 @@ static const struct vs_setting table[] = {
 	{ AT(expire_nodest_conn), .most = 1 },
 	{ AT(expire_quiescent_template), .most = 1 },
 	{ AT(ignore_tunneled), .most = 1, .allowed = 1, .why = "packets of other protocols are never touched, so there is nothing to ignore" },
+	{ AT(lblc_expiration), .most = SECONDS },
+	{ AT(lblcr_expiration), .most = SECONDS },
 	{ AT(nat_icmp_send), .most = 1, .allowed = 1, .why = "answers without a connection are the stack's" },
 	{ AT(pmtu_disc), .most = 1 },
 	{ AT(run_estimation), .most = 1 },

@@ -133,8 +133,6 @@ static __always_inline bool cache_expired(const struct cv_service *svc, const st
 	__u32 seconds = svc->sched == CV_SCHED_LBLC ? settings.lblc_expiration : settings.lblcr_expiration;
 	__u32 full;
 
-	if (seconds > 1 << 24)		/* half a year: times can be compared over twice that */
-		seconds = 1 << 24;
 	if (cv_before(now, since + CACHE_FULL))
 		return false;
 	full = since + (now - since) / CACHE_FULL * CACHE_FULL;

@@ -125,11 +125,7 @@ static __noinline int set_add(const struct cache_key *key, struct cache_entry *e
 
 static __always_inline bool set_rested(const struct cache_entry *e)
 {
-	__u32 seconds = settings.lblcr_expiration;
-
-	if (seconds > 1 << 24)
-		seconds = 1 << 24;
-	return cv_before(e->modified + seconds * CV_HZ, READ_ONCE(clock.now));
+	return cv_before(e->modified + settings.lblcr_expiration * CV_HZ, READ_ONCE(clock.now));
 }
 
 static __noinline __u32 sched_lblcr(struct cv_service *svc, __u32 service, const struct flow *f)

@@ -13,6 +13,8 @@
 
 #include <bpf/bpf.h>
 
+#include <culvert/sched.h>
+
 #include "lab.h"
 
 #define VIP "10.0.0.1"
@@ -72,6 +74,20 @@ static void two_services(void)
 	three_servers();
 }
 
+static void three_hashed(void)
+{
+	three_servers();
+	spec = lab_service(VIP, 80, CV_SCHED_MH);
+	assert_int_equal(cv_service_edit(lab, &spec), 0);
+}
+
+static void three_hashed_by_source(void)
+{
+	three_servers();
+	spec = lab_service(VIP, 80, CV_SCHED_SH);
+	assert_int_equal(cv_service_edit(lab, &spec), 0);
+}
+
 static int do_service_add(struct cv *cv)
 {
 	struct cv_service_spec s = lab_service("fd00::1", 0, CV_SCHED_WLC);
@@ -127,6 +143,27 @@ static int do_dest_del(struct cv *cv)
 	return cv_dest_del(cv, &spec.key, &d);
 }
 
+static int do_quiesce(struct cv *cv)
+{
+	const struct cv_dest_spec d = lab_dest("10.1.0.3", 0);
+
+	return cv_dest_edit(cv, &spec.key, &d);
+}
+
+static int do_hash(struct cv *cv)
+{
+	const struct cv_service_spec s = lab_service(VIP, 80, CV_SCHED_MH);
+
+	return cv_service_edit(cv, &s);
+}
+
+static int do_hash_by_source(struct cv *cv)
+{
+	const struct cv_service_spec s = lab_service(VIP, 80, CV_SCHED_SH);
+
+	return cv_service_edit(cv, &s);
+}
+
 static int do_zero(struct cv *cv)
 {
 	return cv_zero(cv, NULL);
@@ -146,6 +183,15 @@ static const struct edit edits[] = {
 	{ "server added again", one_in_the_trash, do_dest_revive },
 	{ "server edited", three_servers, do_dest_edit },
 	{ "server deleted", three_servers, do_dest_del },
+	{ "table: server added", three_hashed, do_dest_add },
+	{ "table: server edited", three_hashed_by_source, do_dest_edit },
+	{ "table: server quiesced", three_hashed, do_quiesce },
+	{ "table: server deleted", three_hashed, do_dest_del },
+	{ "table: made", three_servers, do_hash },
+	{ "table: a larger one", three_hashed_by_source, do_hash },
+	{ "table: a smaller one", three_hashed, do_hash_by_source },
+	{ "table: none any more", three_hashed, do_service_edit },
+	{ "table: service deleted", three_hashed, do_service_del },
 	{ "counters zeroed", three_servers, do_zero },
 	{ "timeouts set", three_servers, do_timeouts },
 };
@@ -222,6 +268,7 @@ static void check_consistent(void)
 			used--;
 	}
 	assert_int_equal(used, 0);
+	lab_check_derived();
 }
 
 static void cut_short(const struct edit *e)
@@ -307,6 +354,33 @@ static void a_failing_operation_takes_back_the_rest(void **state)
 	check_consistent();
 }
 
+/* The same of tables: there is room for some of the larger one's pieces. */
+static void a_table_without_room_is_taken_back(void **state)
+{
+	struct cv_table_key foreign = { .service = LAB_SERVICES };
+	int fd = map_fd(lab, MAP_SCHED_TABLES);
+	struct cv_table piece = {};
+	char before[8192];
+
+	three_hashed_by_source();
+	strcpy(before, lab_listing());
+	while (bpf_map_update_elem(fd, &foreign, &piece, BPF_NOEXIST) == 0)
+		foreign.piece++;
+	for (uint32_t room = 0; room < CV_TABLE_PIECES - 1; room += 7) {
+		assert_int_equal(do_hash(lab), -E2BIG);
+		assert_string_equal(lab_listing(), before);
+		check_consistent();
+		for (int i = 0; i < 7; i++) {
+			foreign.piece--;
+			assert_int_equal(bpf_map_delete_elem(fd, &foreign), 0);
+		}
+	}
+	while (foreign.piece--)
+		bpf_map_delete_elem(fd, &foreign);
+	assert_int_equal(do_hash(lab), 0);
+	check_consistent();
+}
+
 /* Killed at instants that nobody chose, among edits that follow one another. */
 static void random_kills(void **state)
 {
@@ -324,7 +398,7 @@ static void random_kills(void **state)
 			if (cv_open(&cv) || cv_lock(cv, 5))
 				_exit(1);
 			for (unsigned int i = 0;; i++) {
-				const struct cv_service_spec s = lab_service(VIP, 80, i % 4);
+				const struct cv_service_spec s = lab_service(VIP, 80, i % CV_SCHED_COUNT);
 				const struct cv_dest_spec d = lab_dest("10.1.0.7", (int)(i % 9));
 
 				cv_service_add(cv, &s);
@@ -353,6 +427,7 @@ int main(void)
 		CASE(every_edit_at_every_step),
 		CASE(a_listing_finds_it_whole),
 		CASE(a_failing_operation_takes_back_the_rest),
+		CASE(a_table_without_room_is_taken_back),
 		CASE(random_kills),
 	};
 

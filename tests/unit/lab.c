@@ -8,8 +8,12 @@
 
 #include <bpf/bpf.h>
 
+#include <culvert/sched.h>
+
 #include "lab.h"
+#include "list.h"
 #include "lock.h"
+#include "scheduler.h"
 #include "slots.h"
 
 struct cv *lab;
@@ -139,8 +143,8 @@ static int listing_dest(const struct cv_dest_info *d, void *arg)
 
 	say(l, " [");
 	say_addr(l, d->spec.family, &d->spec.addr);
-	say(l, " m%d w%d x%u y%u t%u/%u/%u a%u i%u p%u o%d n%llu]", d->spec.method, d->spec.weight,
-	    d->spec.u_threshold, d->spec.l_threshold, d->spec.tun_type, d->spec.tun_flags,
+	say(l, " m%d w%d/%d x%u y%u t%u/%u/%u a%u i%u p%u o%d n%llu]", d->spec.method, d->spec.weight,
+	    lab->dests[d->id].last_weight, d->spec.u_threshold, d->spec.l_threshold, d->spec.tun_type, d->spec.tun_flags,
 	    d->spec.tun_port, d->activeconns, d->inactconns, d->persistconns, d->overload,
 	    (unsigned long long)d->figures.total[CV_CONNS]);
 	return 0;
@@ -204,6 +208,58 @@ uint32_t lab_slot(const struct cv_service_key *key, const char *addr)
 
 	dest.addr = lab_addr(addr, &dest.family);
 	return slots_find_dest(lab, &dest, &slot) ? CV_NONE : slot;
+}
+
+static void check_table(uint32_t service, const uint32_t *table, uint32_t slots)
+{
+	struct cv_table_key key = { .service = service };
+
+	for (; key.piece < CV_TABLE_PIECES; key.piece++) {
+		uint32_t from = key.piece * CV_TABLE_PIECE;
+		struct cv_table piece;
+		int err = bpf_map_lookup_elem(map_fd(lab, MAP_SCHED_TABLES), &key, &piece);
+
+		assert_int_equal(err == 0, from < slots);
+		if (!err)
+			assert_memory_equal(piece.dest, table + from, sizeof(piece.dest));
+	}
+}
+
+static void check_pointers(const struct sched_ops *ops, const uint32_t *list, uint32_t n)
+{
+	uint32_t up[LAB_DESTS], jump[LAB_DESTS];
+
+	for (uint32_t i = 0; i < n; i++) {
+		up[i] = lab->dests[list[i]].up;
+		jump[i] = lab->dests[list[i]].jump;
+	}
+	assert_int_equal(ops->link(lab, list, n), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(lab->dests[list[i]].up, up[i]);
+		assert_int_equal(lab->dests[list[i]].jump, jump[i]);
+	}
+}
+
+void lab_check_derived(void)
+{
+	for (uint32_t i = 0; i < LAB_SERVICES; i++) {
+		const struct cv_service *svc = &lab->svcs[i];
+		const struct sched_ops *ops = sched_ops(svc->sched);
+		uint32_t table[CV_TABLE_PIECES * CV_TABLE_PIECE];
+		_cleanup_free_ uint32_t *list = NULL;
+		uint32_t n = 0, slots = 0;
+
+		memset(table, 0xff, sizeof(table));
+		if (svc->flags & CV_SVC_USED) {
+			assert_int_equal(list_dests(lab, i, &list, &n), 0);
+			slots = n && ops->fill ? ops->slots : 0;
+			if (slots)
+				assert_int_equal(ops->fill(lab, list, n, table), 0);
+			if (ops->link)
+				check_pointers(ops, list, n);
+		}
+		check_table(i, table, slots);
+	}
 }
 
 void lab_age(uint32_t ticks)

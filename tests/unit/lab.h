@@ -52,6 +52,9 @@ const char *lab_listing(void);
 /* The slot of a destination, wherever it is; CV_NONE if it has none. */
 uint32_t lab_slot(const struct cv_service_key *key, const char *addr);
 
+/* Fails the test unless what is derived from the services' lists is what would be made of them now. */
+void lab_check_derived(void);
+
 /* Turns the destinations' clock back, as if they had been in the trash for so long. */
 void lab_age(uint32_t ticks);
 
