@@ -29,6 +29,7 @@ struct cv {
 	int dir; /* the instance's directory */
 	bool locked;
 	uint32_t reach;	       /* tick of the last quiet point: nothing older is still in use */
+	uint32_t last_service; /* slot: a guess */
 	uint64_t devices_read; /* when devices_refresh() last looked, ns */
 	struct local_addrs *local;
 	int fds[MAP_COUNT];

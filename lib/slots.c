@@ -39,12 +39,21 @@ int slots_find_dest(struct cv *cv, const struct cv_dest_key *key, uint32_t *out)
 	return err == -ENOENT ? cv_plain(err) : err;
 }
 
+/* Edits come in rows for one service: the one found last is looked at first. */
 int slots_find_service(struct cv *cv, const struct cv_service_key *key, uint32_t *out)
 {
-	int err = find(cv, MAP_SERVICES, key, out);
+	const struct cv_service *last = &cv->svcs[cv->last_service];
+	int err;
 
+	if ((last->flags & CV_SVC_USED) && memcmp(&last->key, key, sizeof(*key)) == 0) {
+		*out = cv->last_service;
+		return 0;
+	}
+	err = find(cv, MAP_SERVICES, key, out);
 	if (!err && *out >= cv->journal->geo.max_services)
 		return cv_fail(-EPROTO, "services names slot %u", *out);
+	if (!err)
+		cv->last_service = *out;
 	return err == -ENOENT ? cv_plain(-ESRCH) : err;
 }
 
