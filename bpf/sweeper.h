@@ -85,7 +85,7 @@ static long sweep_set(__u32 step, void *arg)
 	if (s->set >= s->sets)
 		s->set = 0;
 	t = tags_at(s->v6, s->set);
-	if (t && (((volatile __u64 *)t)[0] || ((volatile __u64 *)t)[1]))
+	if (t && tag_word(t))
 		for (int way = 0; way < CV_WAYS; way++)
 			if (READ_ONCE(t->tag[way]))
 				sweep_slot(s, s->set * CV_WAYS + way);

@@ -134,6 +134,12 @@ static __always_inline void template_assure(bool v6, __u32 slot)
 		__sync_fetch_and_or(&t->ctl, CV_CTPL_ASSURED);
 }
 
+static __always_inline void count_packet(struct cv_conn_common *c)
+{
+	if (unlikely(c->in_pkts < CV_IN_PKTS))
+		c->in_pkts++;
+}
+
 /*
  * Moves a live connection on by one packet: its state, its counts, its timer.
  * Most packets change nothing but the timer, and that once a tick.

@@ -9,6 +9,7 @@
 #define CULVERT_BPF_LB_XDP_H
 
 #include "decide.h"
+#include "live.h"
 #include "xmit_dr.h"
 #include "xmit_nat.h"
 #include "xmit_tunnel.h"
@@ -132,7 +133,7 @@ static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6,
 	if (unlikely(!xdp_can_send(ctx, f, dest, c, at) || neigh_wants(dest, now, fresh) || !conn_same(conn)))
 		return xdp_to_tc();
 	conn_step(v6, conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
-	c->in_pkts++;
+	count_packet(c);
 	count_in(index, f->len);
 	if (unlikely(c->method == CV_TUNNEL))
 		return xdp_send_tunnel(ctx, f, dest, at, c->cport * 0x9e3779b1U ^ c->fwmark);
@@ -209,7 +210,10 @@ static __always_inline int xdp_door(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct flow f = {};
+	int rc = live_door(ctx);
 
+	if (likely(rc != LIVE_NOT))
+		return rc;
 	if (!settings.num_services || parse_frame(data, end, &f, false) != PARSED ||
 	    !frame_is_ours(ctx, data) || !length_fits(&f, end - data))
 		return XDP_PASS;

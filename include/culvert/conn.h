@@ -49,7 +49,7 @@
 #define CV_WAYS 8
 
 struct cv_tags {
-	__u16 tag[CV_WAYS];	/* 0: free */
+	__u8 tag[CV_WAYS];	/* 0: free */
 };
 
 /* TCP states, in IPVS's order (include/net/ip_vs.h). */
@@ -109,6 +109,9 @@ enum cv_template_state { CV_CTPL_NONE = 0, CV_CTPL_ASSURED };
 #define CV_CTL_GEN_SHIFT 16
 #define CV_CTL_GEN 0xffff0000U
 
+/* drop_entry asks no further; a count that stands still leaves the line clean. */
+#define CV_IN_PKTS 9
+
 #define CV_LOCKS 4096
 
 /* How packets leave: the kernel's IP_VS_CONN_F_* forwarding methods. */
@@ -137,7 +140,7 @@ struct cv_conn_common {
 	__u32 control;		/* slot of its template in this table, if CONTROLLED */
 	__u32 n_control;	/* of a template: how many connections it controls */
 	__u32 fwmark;		/* of the packet that made the connection */
-	__u32 in_pkts;		/* packets from the client, modulo 2^32 */
+	__u32 in_pkts;		/* packets from the client, counted up to CV_IN_PKTS */
 };				/* 40 bytes */
 
 struct cv_conn4 {

@@ -30,7 +30,7 @@ static void put4(uint32_t slot, uint32_t ctl, uint32_t left)
 {
 	struct cv_conn4 *e = &lab->conn4[slot];
 
-	lab->conn4_tags[slot / CV_WAYS].tag[slot % CV_WAYS] = 0x8001;
+	lab->conn4_tags[slot / CV_WAYS].tag[slot % CV_WAYS] = 0x81;
 	inet_pton(AF_INET, "10.0.0.2", &e->caddr);
 	inet_pton(AF_INET, "10.0.0.100", &e->vaddr);
 	inet_pton(AF_INET, "10.1.0.1", &e->daddr);
