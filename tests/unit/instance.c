@@ -285,6 +285,32 @@ static void two_at_once_make_one(void **state)
 	assert_int_equal(elsewhere(race, NULL), 0);
 }
 
+/* Whoever waits for the lock of an instance that is removed meanwhile makes a new one. */
+static int wait_and_make(void *arg)
+{
+	struct cv *cv;
+	pid_t pid;
+	int status;
+
+	if (cv_open_or_create(&cv, &small) || cv_lock(cv, 1))
+		return 1;
+	pid = fork();
+	if (pid == 0) {
+		_cleanup_fd_ int dir = -1;
+
+		_exit(instance_dir_locked(10, &dir) || faccessat(dir, "maps", F_OK, 0) == 0);
+	}
+	usleep(200000);
+	if (cv_destroy(&cv))
+		return 2;
+	return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 3;
+}
+
+static void a_waiter_does_not_get_what_is_removed(void **state)
+{
+	assert_int_equal(elsewhere(wait_and_make, NULL), 0);
+}
+
 /*
  * `ip netns exec` makes a mount namespace of its own: one without our bpffs must
  * find the host's.
@@ -340,6 +366,7 @@ int main(void)
 		cmocka_unit_test(another_layout_is_not_touched),
 		cmocka_unit_test(loading_is_all_or_nothing),
 		cmocka_unit_test(two_at_once_make_one),
+		cmocka_unit_test(a_waiter_does_not_get_what_is_removed),
 		cmocka_unit_test(private_mount_namespaces_find_the_hosts),
 		cmocka_unit_test(only_root_may),
 	};
