@@ -10,7 +10,6 @@
 #include "attach.h"
 #include "bpffs.h"
 #include "cleanup.h"
-#include "culvert0.h"
 #include "edit.h"
 #include "probe.h"
 #include "instance.h"
@@ -118,7 +117,7 @@ static int check_layout(const struct cv *cv)
 /* If a killed command left something half done and nobody is at it, finishes that. */
 static void settle(struct cv *cv)
 {
-	if (cv->journal->state == JOURNAL_EMPTY && !cv->journal->todo && !cv->journal->routes_due)
+	if (cv->journal->state == JOURNAL_EMPTY && !cv->journal->todo)
 		return;
 	if (lock_try(cv->dir) < 0)
 		return;
@@ -206,12 +205,6 @@ void cv_close(struct cv **pcv)
 
 /* ---- the lock ------------------------------------------------------------- */
 
-static void drop(struct cv *cv)
-{
-	cv->locked = false;
-	lock_drop(cv->dir);
-}
-
 int cv_lock(struct cv *cv, unsigned int seconds)
 {
 	int err = lock_take(cv->dir, seconds);
@@ -224,19 +217,15 @@ int cv_lock(struct cv *cv, unsigned int seconds)
 	err = journal_recover(cv);
 	if (!err)
 		err = edit_resume(cv);
-	if (err) {
-		drop(cv);
-		return err;
-	}
-	/* What it cannot do now, the next command will try; edits do not depend on it. */
-	culvert0_settle(cv);
-	return 0;
+	if (err)
+		cv_unlock(cv);
+	return err;
 }
 
 void cv_unlock(struct cv *cv)
 {
-	culvert0_settle(cv);
-	drop(cv);
+	cv->locked = false;
+	lock_drop(cv->dir);
 }
 
 /* ---- removing ------------------------------------------------------------- */
@@ -247,10 +236,8 @@ static int remove_instance(struct cv *cv)
 	_cleanup_fd_ int root = -1;
 	uint64_t cookie;
 	char name[32];
-	int err = culvert0_remove(cv);
+	int err = attach_remove_all(cv);
 
-	if (!err)
-		err = attach_remove_all(cv);
 	if (!err)
 		err = unload_data_path(cv->dir, cv->journal->lo_forwarding);
 	if (!err)
