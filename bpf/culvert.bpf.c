@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The load balancer's programs, one per hook: wiring only. */
+#include "lb/culvert0.h"
 #include "lb/tc.h"
 #include "lb/xdp.h"
 #include "sweeper.h"
@@ -16,6 +17,22 @@ SEC("tc")
 int tc_uplink(struct __sk_buff *skb)
 {
 	return tc_uplink_door(skb);
+}
+
+/* tc egress of culvert0: packets that crossed the host's netfilter. */
+SEC("tc")
+int tc_culvert0(struct __sk_buff *skb)
+{
+	int rc = tc_culvert0_door(skb);
+
+	return rc == TC_NEXT ? tc_to_stack(skb) : rc;
+}
+
+/* tc egress of uplinks and the loopback device, while a masq real server is the director itself. */
+SEC("tc")
+int tc_answers(struct __sk_buff *skb)
+{
+	return tc_answers_door(skb);
 }
 
 /* Run once by the library: arms the sweeper. Returns 0 when it runs. */

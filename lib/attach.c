@@ -37,6 +37,12 @@ static void goal(struct cv *cv, uint64_t todo)
 		journal_step();
 }
 
+/* What forwards and what answers go out by follow the devices (culvert0.h). */
+static void routes_due(struct cv *cv)
+{
+	__atomic_store_n(&cv->journal->routes_due, 1, __ATOMIC_RELEASE);
+}
+
 static int open_links(struct cv *cv, int *out)
 {
 	return bpffs_subdir(cv->dir, "links", true, out);
@@ -69,7 +75,7 @@ static bool xdp_pinned(int links, uint32_t ifindex)
 static bool find_attachment(int links, uint32_t ifindex, struct cv_attachment *out)
 {
 	*out = (struct cv_attachment){ .ifindex = ifindex, .mode = CV_MODE_TC };
-	if (!tchook_find(links, ifindex, &out->tcx, &out->gone))
+	if (!tchook_find(links, ifindex, TC_IN, &out->tcx, &out->gone))
 		return false;
 	if (xdp_pinned(links, ifindex)) {
 		out->mode = CV_MODE_XDP;
@@ -153,10 +159,13 @@ int attach_remove(struct cv *cv, uint32_t ifindex)
 	int err = open_links(cv, &links);
 
 	goal(cv, JOURNAL_TODO(TODO_DETACH, ifindex));
+	routes_due(cv);
 	if (!err)
 		err = xdp_detach(links, ifindex);
 	if (!err)
-		err = tchook_detach(links, ifindex);
+		err = tchook_detach(links, ifindex, TC_IN);
+	if (!err)
+		err = tchook_detach(links, ifindex, TC_OUT);
 	if (!err)
 		err = devices_mark(cv, ifindex, MARKS, 0);
 	if (!err)
@@ -223,7 +232,7 @@ static int attach_hooks(struct cv *cv, int links, enum cv_mode mode, struct cv_a
 
 	if (prog < 0)
 		return prog;
-	err = tchook_attach(links, a->ifindex, prog, &a->tcx);
+	err = tchook_attach(links, a->ifindex, TC_IN, prog, &a->tcx);
 	if (err || mode == CV_MODE_TC)
 		return err;
 	err = xdp_attach(cv, links, a->ifindex, a->ifname);
@@ -257,6 +266,7 @@ static int attach(struct cv *cv, const char *ifname, enum cv_mode mode, struct c
 			return err;
 	}
 	goal(cv, JOURNAL_TODO(TODO_DETACH, a->ifindex));
+	routes_due(cv);
 	err = attach_hooks(cv, links, mode, a);
 	if (!err)
 		err = devices_refresh_now(cv);

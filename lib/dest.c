@@ -117,6 +117,15 @@ static void update_overload(struct txn *t, struct cv_dest *d, const struct cv_de
 	txn_set(t, &d->l_threshold, s->l_threshold);
 }
 
+/* Answers of a masq real server that is the director itself go another way (culvert0.h). */
+static void routes_due(struct txn *t, const struct cv_dest *d, uint32_t flags)
+{
+	const uint32_t what = CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_DEST_METHOD;
+
+	if ((d->flags ^ flags) & what && (d->flags | flags) & CV_DEST_LOCAL)
+		txn_set(t, &t->cv->journal->routes_due, 1);
+}
+
 /* __ip_vs_update_dest(): what -a and -e set. The flags, which let packets through, come last. */
 static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *s,
 		   const struct host_view *host)
@@ -135,6 +144,7 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 		txn_set(t, &settings->num_masq, settings->num_masq + 1);
 	if (s->method == CV_MASQ)
 		settings_add_host(t, &s->addr);
+	routes_due(t, d, flags_of(s, host));
 	txn_set(t, &d->flags, flags_of(s, host));
 }
 
@@ -262,6 +272,7 @@ static void unlink_dest(struct txn *t, uint32_t service, uint32_t slot, uint32_t
 	struct cv_dest *d = &cv->dests[slot];
 
 	txn_set(t, &d->flags, d->flags & ~CV_DEST_AVAILABLE);
+	routes_due(t, d, d->flags & ~CV_DEST_AVAILABLE);
 	txn_fold(t, service, slot, 1);
 	txn_set(t, before == CV_NONE ? &svc->head : &cv->dests[before].next, d->next);
 	txn_set(t, &svc->num_dests, svc->num_dests - 1);

@@ -10,6 +10,7 @@
 #include "attach.h"
 #include "bpffs.h"
 #include "cleanup.h"
+#include "culvert0.h"
 #include "edit.h"
 #include "probe.h"
 #include "instance.h"
@@ -117,7 +118,7 @@ static int check_layout(const struct cv *cv)
 /* If a killed command left something half done and nobody is at it, finishes that. */
 static void settle(struct cv *cv)
 {
-	if (cv->journal->state == JOURNAL_EMPTY && !cv->journal->todo)
+	if (cv->journal->state == JOURNAL_EMPTY && !cv->journal->todo && !cv->journal->routes_due)
 		return;
 	if (lock_try(cv->dir) < 0)
 		return;
@@ -205,6 +206,12 @@ void cv_close(struct cv **pcv)
 
 /* ---- the lock ------------------------------------------------------------- */
 
+static void drop(struct cv *cv)
+{
+	cv->locked = false;
+	lock_drop(cv->dir);
+}
+
 int cv_lock(struct cv *cv, unsigned int seconds)
 {
 	int err = lock_take(cv->dir, seconds);
@@ -217,15 +224,19 @@ int cv_lock(struct cv *cv, unsigned int seconds)
 	err = journal_recover(cv);
 	if (!err)
 		err = edit_resume(cv);
-	if (err)
-		cv_unlock(cv);
-	return err;
+	if (err) {
+		drop(cv);
+		return err;
+	}
+	/* What it cannot do now, the next command will try; edits do not depend on it. */
+	culvert0_settle(cv);
+	return 0;
 }
 
 void cv_unlock(struct cv *cv)
 {
-	cv->locked = false;
-	lock_drop(cv->dir);
+	culvert0_settle(cv);
+	drop(cv);
 }
 
 /* ---- removing ------------------------------------------------------------- */
@@ -236,8 +247,10 @@ static int remove_instance(struct cv *cv)
 	_cleanup_fd_ int root = -1;
 	uint64_t cookie;
 	char name[32];
-	int err = attach_remove_all(cv);
+	int err = culvert0_remove(cv);
 
+	if (!err)
+		err = attach_remove_all(cv);
 	if (!err)
 		err = unload_data_path(cv->dir, cv->journal->lo_forwarding);
 	if (!err)

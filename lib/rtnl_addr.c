@@ -72,6 +72,7 @@ static void start_addr(struct rtnl_request *q, uint16_t type, uint16_t flags,
 	ifa = mnl_nlmsg_put_extra_header(q->nlh, sizeof(*ifa));
 	ifa->ifa_family = addr->family;
 	ifa->ifa_prefixlen = addr->plen;
+	ifa->ifa_scope = addr->scope;
 	ifa->ifa_index = addr->ifindex;
 	mnl_attr_put(q->nlh, IFA_LOCAL, addr_size(addr->family), &addr->addr);
 	mnl_attr_put(q->nlh, IFA_ADDRESS, addr_size(addr->family), &addr->addr);

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "attach.h"
 #include "cleanup.h"
+#include "culvert0.h"
 #include "edit.h"
 #include "figures.h"
 #include "journal.h"
@@ -75,10 +77,24 @@ static void count(struct txn *t, const struct cv_service_key *key, uint32_t flag
 		txn_set(t, &s->num_anyport, s->num_anyport + by);
 	else if (key->port == htons(21) && key->proto == IPPROTO_TCP)
 		txn_set(t, &s->num_ftp, s->num_ftp + by);
-	if (by > 0)
+	if (by > 0 && !key->fwmark)
 		settings_add_host(t, &key->addr);
+	txn_set(t, &t->cv->journal->routes_due, 1);
 	if (flags & CV_SVC_PERSISTENT)
 		txn_set(t, &s->num_persistent, s->num_persistent + by);
+}
+
+/* The first service by mark finds out whether its packets can be led to culvert0. */
+static int lead(struct cv *cv, const struct cv_service_key *key)
+{
+	char why[512];
+	int err = culvert0_settle(cv);
+
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "%s", cv_why());
+	cv_service_del(cv, key);
+	return cv_fail(err, "%s", why);
 }
 
 int cv_service_add(struct cv *cv, const struct cv_service_spec *spec)
@@ -94,7 +110,12 @@ int cv_service_add(struct cv *cv, const struct cv_service_spec *spec)
 	err = service_find(cv, &spec->key, &slot);
 	if (err != -ESRCH)
 		return err ? err : cv_plain(-EEXIST);
-	err = slots_take_service(cv, &slot);
+	if (spec->key.fwmark)
+		err = culvert0_check(spec->key.family);
+	else
+		err = 0;
+	if (!err)
+		err = slots_take_service(cv, &slot);
 	if (err)
 		return err;
 
@@ -110,7 +131,8 @@ int cv_service_add(struct cv *cv, const struct cv_service_spec *spec)
 	sched_init(&t, spec->sched, &c);
 	txn_hash_add(&t, MAP_SERVICES, &spec->key, slot);
 	count(&t, &spec->key, spec->flags, 1);
-	return txn_commit(&t);
+	err = txn_commit(&t);
+	return err || !spec->key.fwmark || cv->settings->num_fwmark > 1 ? err : lead(cv, &spec->key);
 }
 
 int cv_service_edit(struct cv *cv, const struct cv_service_spec *spec)

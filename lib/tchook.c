@@ -18,8 +18,13 @@
 #include "tchook.h"
 #include "why.h"
 
-/* enum bpf_attach_type of 6.6, which libbpf 1.1 does not know by name. */
-#define TCX_INGRESS ((enum bpf_attach_type)46)
+/* enum bpf_attach_type of 6.6 for each way, which libbpf 1.1 does not know by name. */
+static const enum bpf_attach_type tcx_type[] = { [TC_IN] = 46, [TC_OUT] = 47 };
+
+/* Names of the pins. */
+static const char *const tcx_pin[] = { [TC_IN] = "tcx", [TC_OUT] = "tcx-out" };
+static const char *const clsact_pin[] = { [TC_IN] = "clsact", [TC_OUT] = "clsact-out" };
+static const enum bpf_tc_attach_point clsact_point[] = { [TC_IN] = BPF_TC_INGRESS, [TC_OUT] = BPF_TC_EGRESS };
 
 /* Far from what administrators count by hand. */
 #define CLSACT_PRIORITY 49000
@@ -52,26 +57,26 @@ static bool tcx_wanted(void)
 	return !getenv("CULVERT_NO_TCX");
 }
 
-static int tcx_attach(int links, uint32_t ifindex, int prog)
+static int tcx_attach(int links, uint32_t ifindex, enum tchook_way way, int prog)
 {
-	_cleanup_fd_ int link = bpf_link_create(prog, (int)ifindex, TCX_INGRESS, NULL);
+	_cleanup_fd_ int link = bpf_link_create(prog, (int)ifindex, tcx_type[way], NULL);
 
-	return link < 0 ? -errno : bpffs_pin(links, pin_of(ifindex, "tcx").name, link);
+	return link < 0 ? -errno : bpffs_pin(links, pin_of(ifindex, tcx_pin[way]).name, link);
 }
 
 /* The kernel cuts a link when its device goes: then its ifindex, first of the union, is 0. */
-static bool tcx_gone(int links, uint32_t ifindex)
+static bool tcx_gone(int links, uint32_t ifindex, enum tchook_way way)
 {
-	_cleanup_fd_ int link = bpffs_get(links, pin_of(ifindex, "tcx").name);
+	_cleanup_fd_ int link = bpffs_get(links, pin_of(ifindex, tcx_pin[way]).name);
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
 
 	return link < 0 || bpf_obj_get_info_by_fd(link, &info, &size) < 0 || !info.xdp.ifindex;
 }
 
-static int tcx_detach(int links, uint32_t ifindex)
+static int tcx_detach(int links, uint32_t ifindex, enum tchook_way way)
 {
-	struct pin pin = pin_of(ifindex, "tcx");
+	struct pin pin = pin_of(ifindex, tcx_pin[way]);
 	_cleanup_fd_ int link = bpffs_get(links, pin.name);
 
 	if (link >= 0)
@@ -88,9 +93,9 @@ static struct bpf_tc_hook hook_of(uint32_t ifindex, enum bpf_tc_attach_point poi
 				     .attach_point = point };
 }
 
-static int clsact_attach(int links, uint32_t ifindex, int prog)
+static int clsact_attach(int links, uint32_t ifindex, enum tchook_way way, int prog)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, BPF_TC_INGRESS);
+	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
 		    .prog_fd = prog);
 	int err = bpf_tc_hook_create(&hook);
@@ -99,7 +104,7 @@ static int clsact_attach(int links, uint32_t ifindex, int prog)
 		err = bpffs_pin(links, pin_of(ifindex, "qdisc").name, prog);
 	if (err && err != -EEXIST)
 		return cv_fail(err, "cannot make a clsact qdisc: %s", strerror(-err));
-	err = bpffs_pin(links, pin_of(ifindex, "clsact").name, prog);
+	err = bpffs_pin(links, pin_of(ifindex, clsact_pin[way]).name, prog);
 	if (!err)
 		err = bpf_tc_attach(&hook, &opts);
 	return err ? cv_fail(err, "cannot add a filter to clsact: %s", strerror(-err)) : 0;
@@ -114,10 +119,10 @@ static __u32 prog_id(int fd)
 }
 
 /* Is the filter at our place our program? (Another device may have the ifindex by now.) */
-static bool clsact_ours(int links, uint32_t ifindex)
+static bool clsact_ours(int links, uint32_t ifindex, enum tchook_way way)
 {
-	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, "clsact").name);
-	struct bpf_tc_hook hook = hook_of(ifindex, BPF_TC_INGRESS);
+	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, clsact_pin[way]).name);
+	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 	__u32 id = prog_id(prog);
 
@@ -154,46 +159,49 @@ static bool qdisc_used(uint32_t ifindex)
 	return n > 0;
 }
 
-static int clsact_detach(int links, uint32_t ifindex)
+static int clsact_detach(int links, uint32_t ifindex, enum tchook_way way)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, BPF_TC_INGRESS);
+	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	struct bpf_tc_hook both = hook_of(ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 	int err;
 
-	if (clsact_ours(links, ifindex))
+	if (clsact_ours(links, ifindex, way))
 		bpf_tc_detach(&hook, &opts);
 	/* Of both directions, libbpf destroys the qdisc itself. */
 	if (pinned(links, ifindex, "qdisc") && !qdisc_used(ifindex))
 		bpf_tc_hook_destroy(&both);
-	err = bpffs_remove(links, pin_of(ifindex, "clsact").name);
-	return err ? err : bpffs_remove(links, pin_of(ifindex, "qdisc").name);
+	err = bpffs_remove(links, pin_of(ifindex, clsact_pin[way]).name);
+	/* The other way's filter is ours, too: the qdisc goes with the last one. */
+	if (err || pinned(links, ifindex, clsact_pin[way == TC_IN ? TC_OUT : TC_IN]))
+		return err;
+	return bpffs_remove(links, pin_of(ifindex, "qdisc").name);
 }
 
 /* ---- either --------------------------------------------------------------- */
 
-int tchook_attach(int links, uint32_t ifindex, int prog, bool *tcx)
+int tchook_attach(int links, uint32_t ifindex, enum tchook_way way, int prog, bool *tcx)
 {
-	int err = tcx_wanted() ? tcx_attach(links, ifindex, prog) : -EINVAL;
+	int err = tcx_wanted() ? tcx_attach(links, ifindex, way, prog) : -EINVAL;
 
 	*tcx = err != -EINVAL;
 	if (err == -EINVAL)
-		return clsact_attach(links, ifindex, prog);
-	return err ? cv_fail(err, "cannot attach to tc ingress: %s", strerror(-err)) : 0;
+		return clsact_attach(links, ifindex, way, prog);
+	return err ? cv_fail(err, "cannot attach to tc %s: %s", way == TC_IN ? "ingress" : "egress", strerror(-err)) : 0;
 }
 
-int tchook_detach(int links, uint32_t ifindex)
+int tchook_detach(int links, uint32_t ifindex, enum tchook_way way)
 {
-	int err = tcx_detach(links, ifindex);
+	int err = tcx_detach(links, ifindex, way);
 
-	return err ? err : clsact_detach(links, ifindex);
+	return err ? err : clsact_detach(links, ifindex, way);
 }
 
-bool tchook_find(int links, uint32_t ifindex, bool *tcx, bool *gone)
+bool tchook_find(int links, uint32_t ifindex, enum tchook_way way, bool *tcx, bool *gone)
 {
-	*tcx = pinned(links, ifindex, "tcx");
-	if (!*tcx && !pinned(links, ifindex, "clsact"))
+	*tcx = pinned(links, ifindex, tcx_pin[way]);
+	if (!*tcx && !pinned(links, ifindex, clsact_pin[way]))
 		return false;
-	*gone = *tcx ? tcx_gone(links, ifindex) : !clsact_ours(links, ifindex);
+	*gone = *tcx ? tcx_gone(links, ifindex, way) : !clsact_ours(links, ifindex, way);
 	return true;
 }

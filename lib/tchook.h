@@ -3,7 +3,8 @@
  * A program at a device's tc hook: by tcx where the kernel has it (6.6), as a
  * link that is pinned; else as a filter of clsact, with the program pinned as
  * the sign that it is ours. Pins are IFINDEX-tcx, IFINDEX-clsact and, if the
- * qdisc is ours as well, IFINDEX-qdisc.
+ * qdisc is ours as well, IFINDEX-qdisc; of the way out, IFINDEX-tcx-out and
+ * IFINDEX-clsact-out.
  */
 #ifndef CULVERT_TCHOOK_H
 #define CULVERT_TCHOOK_H
@@ -11,10 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-int tchook_attach(int links, uint32_t ifindex, int prog, bool *tcx);
-int tchook_detach(int links, uint32_t ifindex);
+enum tchook_way { TC_IN, TC_OUT };
+
+int tchook_attach(int links, uint32_t ifindex, enum tchook_way way, int prog, bool *tcx);
+int tchook_detach(int links, uint32_t ifindex, enum tchook_way way);
 
 /* Is it there, how, and does the device still live? */
-bool tchook_find(int links, uint32_t ifindex, bool *tcx, bool *gone);
+bool tchook_find(int links, uint32_t ifindex, enum tchook_way way, bool *tcx, bool *gone);
 
 #endif

@@ -297,6 +297,25 @@ struct frag_release {
 	__u32 header;	/* bytes before the payload */
 };
 
+/*
+ * Once more through the hook that it came to: an uplink's is on the way in,
+ * culvert0's on the way out, where forwarding took one of its TTL.
+ */
+static __always_inline int frag_again(struct __sk_buff *skb)
+{
+	void *data, *end;
+
+	if (skb->ifindex != settings.culvert0)
+		return bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (data + ETH_HLEN + 1 > end)
+		return -1;
+	if (skb->ingress_ifindex && !decrease_ttl(data, end, *(__u8 *)(data + ETH_HLEN) >> 4 == 6))
+		return -1;
+	return bpf_clone_redirect(skb, skb->ifindex, 0);
+}
+
 /* The frame becomes the next piece of the packet and comes in once more. */
 static long frag_release_step(__u32 step, void *arg)
 {
@@ -309,7 +328,7 @@ static long frag_release_step(__u32 step, void *arg)
 	n = bounded((__u32)p->len - 1, FRAG_BYTES - 1) + 1;
 	if (bpf_skb_change_tail(r->skb, ETH_HLEN + n, 0) ||
 	    bpf_skb_store_bytes(r->skb, ETH_HLEN, p->bytes, n, 0) ||
-	    bpf_clone_redirect(r->skb, r->skb->ifindex, BPF_F_INGRESS))
+	    frag_again(r->skb))
 		return 1;
 	r->offset += n - r->header;
 	return r->offset >= r->q->total;
@@ -364,8 +383,10 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	f->dport = c->vport;
 	if (c->method == CV_MASQ && (!nat_of(f->v6, q->conn.slot, reply, &n) || tc_nat(skb, f, &n)))
 		return tc_drop(CV_C_DROP_ERROR);
-	if (s->hop.nh.flags & CV_NH_LOCAL)
-		return tc_pass(CV_C_PASS_LOCAL);
+	if (s->hop.nh.flags & CV_NH_LOCAL) {
+		count_cause(CV_C_PASS_LOCAL);
+		return reply ? tc_to_stack(skb) : TC_NEXT;
+	}
 	if (!s->hop.nh.ifindex)
 		return tc_drop(CV_C_DROP_NOROUTE);
 	if (c->method == CV_TUNNEL)
@@ -399,7 +420,7 @@ static __noinline int frag_enter(struct __sk_buff *skb, struct flow *f)
 	int whole;
 
 	w = bpf_map_lookup_elem(&frag_works, &zero);
-	if (!w || !f || (!host_is_ours(&f->daddr) && !host_is_ours(&f->saddr)) || !frag_parse(skb, f, &w->frag))
+	if (!w || !f || (!f->mark && !host_is_ours(&f->daddr) && !host_is_ours(&f->saddr)) || !frag_parse(skb, f, &w->frag))
 		return tc_pass(CV_C_FRAGMENT);
 	q = frag_queue_of(w);
 	if (!q || (q->state == FRAG_OPEN && !frag_lock(q)))

@@ -46,6 +46,8 @@ struct hop {
  *   FRAG_NEEDED     does not come: the length given is 1, to learn the MTU
  *   NOT_FWDED       a local (or broadcast) address: pass up the local stack; or
  *                   no route at all: see nexthop_refresh()
+ *   (culvert0)      a virtual address, which the director's own packets are
+ *                   led there for: it is not anybody else's, so local
  *   others          no route (unreachable, blackhole, prohibit, ...)
  */
 static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
@@ -63,7 +65,7 @@ static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr,
 		fib.ipv4_dst = addr->v4;
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), geo.fib_src ? FIB_LOOKUP_SRC : 0);
 	__builtin_memset(hop, 0, sizeof(*hop));
-	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) {
+	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED || (settings.culvert0 && fib.ifindex == settings.culvert0)) {
 		hop->nh.flags = CV_NH_LOCAL;
 		return;
 	}

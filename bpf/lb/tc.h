@@ -22,10 +22,10 @@ static __noinline int tc_answer(struct __sk_buff *skb, struct flow *f, struct ic
 	if (!f || !e || !s || skb->gso_segs > 1 || !icmp_allowed())
 		return tc_drop(otherwise);
 	nexthop_lookup(skb, &f->saddr, f->v6, &s->hop);
-	if (!s->hop.nh.ifindex || icmp_make(skb, f, e))
+	if ((!s->hop.nh.ifindex && !(s->hop.nh.flags & CV_NH_LOCAL)) || icmp_make(skb, f, e))
 		return tc_drop(otherwise);
 	count_cause(CV_C_ANSWERED);
-	return tc_out(&s->hop);
+	return s->hop.nh.flags & CV_NH_LOCAL ? tc_to_stack(skb) : tc_out(&s->hop);
 }
 
 /* A packet of a connection, on its way: its state, its timer, its figures, and out. */
@@ -90,8 +90,10 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	count_out(index, f->len);
 	if (!nat_of(f->v6, conn->slot, true, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
-	if (hop->nh.flags & CV_NH_LOCAL)		/* the client is the director itself */
-		return tc_pass(CV_C_PASS_LOCAL);
+	if (hop->nh.flags & CV_NH_LOCAL) {		/* the client is the director itself */
+		count_cause(CV_C_PASS_LOCAL);
+		return tc_to_stack(skb);
+	}
 	return tc_forward(skb, f, hop);
 }
 

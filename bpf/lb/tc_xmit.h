@@ -56,6 +56,21 @@ static __always_inline int tc_drop(__u32 cause)
 	return TC_ACT_SHOT;
 }
 
+/*
+ * Up the local stack as if it had come in by culvert0, which takes packets from
+ * the director's own addresses, where any other device's would be martians.
+ */
+static __always_inline int tc_to_stack(struct __sk_buff *skb)
+{
+	const __u8 mac[ETH_ALEN] = CV_CULVERT0_MAC;
+
+	if (!settings.culvert0)
+		return TC_NEXT;
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), mac, ETH_ALEN, 0))
+		return tc_drop(CV_C_DROP_ERROR);
+	return bpf_redirect(settings.culvert0, BPF_F_INGRESS);
+}
+
 /* Sends the frame to a next hop through the kernel's neighbour output, which resolves it if need be. */
 static __always_inline int tc_out(const struct hop *hop)
 {

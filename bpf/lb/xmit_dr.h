@@ -36,6 +36,28 @@ static __always_inline bool decrease_ttl(struct ethhdr *eth, void *end, bool v6)
 	return true;
 }
 
+/* Takes back what the host's forwarding took, likewise. */
+static __always_inline bool increase_ttl(struct ethhdr *eth, void *end, bool v6)
+{
+	if (v6) {
+		struct ipv6hdr *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return false;
+		ip->hop_limit++;
+		return true;
+	}
+	struct iphdr *ip = (void *)(eth + 1);
+	__u32 sum;
+
+	if ((void *)(ip + 1) > end)
+		return false;
+	sum = (__u32)ip->check + (__u16)~bpf_htons(0x0100);
+	ip->check = sum + (sum >> 16);
+	ip->ttl++;
+	return true;
+}
+
 static __always_inline void set_macs(struct ethhdr *eth, const struct cv_nexthop *nh)
 {
 	__builtin_memcpy(eth->h_dest, nh->dmac, ETH_ALEN);

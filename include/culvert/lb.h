@@ -296,7 +296,8 @@ struct cv_settings {
 	__u32 est_nice;
 	__u32 lblc_expiration;	/* seconds, as lblcr's */
 	__u32 lblcr_expiration;
-	__u32 reserved[14];
+	__u32 culvert0;		/* ifindex of the device of that name; 0: there is none */
+	__u32 reserved[13];
 };
 
 /* Which bit of cv_settings.hosts stands for an address. */
@@ -349,6 +350,11 @@ struct cv_device {
 #define CV_DEV_XDP_XMIT 0x0001U	/* takes frames by XDP_REDIRECT */
 #define CV_DEV_ATTACHED 0x0002U	/* carries our programs */
 #define CV_DEV_XDP 0x0004U	/* ... XDP among them */
+#define CV_DEV_FORWARD4 0x0008U	/* forwards because we turned that on: the library's own note */
+#define CV_DEV_FORWARD6 0x0010U
+
+/* The culvert0 device's link-layer address: it is never seen on a wire. */
+#define CV_CULVERT0_MAC { 0x02, 0x63, 0x76, 0x6c, 0x74, 0x30 }
 
 /*
  * Global variable `uplinks`: an attached device's own address, at ifindex %

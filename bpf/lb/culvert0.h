@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The third door: tc egress of culvert0, a device that leads nowhere. What is
+ * routed there has crossed the host's PREROUTING and FORWARD or its OUTPUT, and
+ * POSTROUTING: it may carry a firewall mark, and it may be the director's own.
+ * What is not for a service goes back up the local stack, as if it had come in
+ * by culvert0.
+ */
+#ifndef CULVERT_BPF_LB_CULVERT0_H
+#define CULVERT_BPF_LB_CULVERT0_H
+
+#include "tc.h"
+
+/* Up the stack: where culvert0's packets are looked up the rules that lead to culvert0 do not hold. */
+static __always_inline int culvert0_pass(struct __sk_buff *skb)
+{
+	if (skb->ifindex != settings.culvert0)	/* it is on its way out; the loop ends here */
+		return TC_ACT_SHOT;
+	return tc_to_stack(skb);
+}
+
+static __always_inline int tc_culvert0_door(struct __sk_buff *skb)
+{
+	void *data, *end;
+	struct flow f = {};
+	enum parsed parsed;
+	int rc;
+
+	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	f.mark = skb->mark;
+	parsed = parse_frame(data, end, &f, true);
+	if (skb->ingress_ifindex && f.len && data + ETH_HLEN <= end &&
+	    increase_ttl(data, end, f.v6))
+		f.ttl++;
+	if (parsed == PARSE_FRAGMENT) {
+		rc = frag_enter(skb, &f);
+		return rc == FRAG_WHOLE ? tc_balance(skb, &f, true) : rc;
+	}
+	if (parsed == PARSE_MALFORMED || (parsed != PARSE_OTHER && !length_fits(&f, skb->len)))
+		return tc_pass(CV_C_PASS_MALFORMED);
+	if (parsed == PARSE_OTHER)
+		return tc_pass(CV_C_PASS_OTHER);
+	return parsed == PARSE_ICMP ? relay_icmp(skb, &f) : tc_balance(skb, &f, false);
+}
+
+/*
+ * tc egress of a device by which answers of a masq real server leave that is
+ * the director itself: they become the virtual address's (ip_vs_local_reply4()).
+ */
+static __always_inline int tc_answers_door(struct __sk_buff *skb)
+{
+	struct conn_ref conn = {};
+	struct conn_id id = {};
+	struct cv_dest *dest;
+	struct flow f = {};
+	struct nat n = {};
+	__u32 index;
+
+	if (!settings.num_masq || skb->vlan_present)
+		return TC_NEXT;
+	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
+	if (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, &f, true) != PARSED ||
+	    !find_reply(&f, &id))
+		return TC_NEXT;
+	conn.slot = id.slot;
+	conn.ctl = id.ctl;
+	conn.reply = true;
+	conn.c = conn_at(f.v6, id.slot);
+	if (!conn.c)
+		return TC_NEXT;
+	index = conn.c->dest;
+	dest = dest_at(index);
+	if (!dest || !conn_same(&conn))
+		return TC_NEXT;
+	conn_step(f.v6, &conn, dest, f.proto, FROM_SERVER, f.tcp_flags);
+	count_out(index, f.len);
+	if (!nat_of(f.v6, conn.slot, true, &n) || tc_nat(skb, &f, &n))
+		return tc_drop(CV_C_DROP_ERROR);
+	count_cause(CV_C_SENT);
+	return TC_NEXT;
+}
+
+#endif

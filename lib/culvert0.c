@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the third door needs outside the maps, and that it is there. */
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <bpf/bpf.h>
+
+#include "bpffs.h"
+#include "cleanup.h"
+#include "culvert0.h"
+#include "devices.h"
+#include "journal.h"
+#include "sysctl.h"
+#include "tchook.h"
+#include "why.h"
+
+#define LOOPBACK_IFINDEX 1
+
+/* ---- what is needed ----------------------------------------------------------- */
+
+struct needs {
+	struct culvert0_wants family[2];	/* IPv4, IPv6 */
+	bool answers;				/* a masq real server is the director itself */
+};
+
+static void cleanup_needs(struct needs *n)
+{
+	for (int i = 0; i < 2; i++) {
+		free(n->family[i].marks);
+		free(n->family[i].addrs);
+	}
+}
+
+static int mark_order(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+static int addr_order(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(union cv_addr));
+}
+
+static size_t sort_unique(void *items, size_t n, size_t size, int (*order)(const void *, const void *))
+{
+	size_t kept = 0;
+
+	if (!n)
+		return 0;
+	qsort(items, n, size, order);
+	for (size_t i = 1; i < n; i++) {
+		if (order((char *)items + kept * size, (char *)items + i * size) != 0)
+			memmove((char *)items + ++kept * size, (char *)items + i * size, size);
+	}
+	return kept + 1;
+}
+
+/* May the director's own packets to it be led elsewhere? Not what never leaves a host or is many hosts'. */
+static bool leads(const struct cv_service_key *key)
+{
+	const struct in6_addr *a6 = (const struct in6_addr *)&key->addr;
+	uint32_t a4 = ntohl(key->addr.v4);
+
+	if (key->family == AF_INET)
+		return a4 >> 24 != 0 && a4 >> 24 != IN_LOOPBACKNET && a4 < 0xe0000000U;
+	return !IN6_IS_ADDR_UNSPECIFIED(a6) && !IN6_IS_ADDR_MULTICAST(a6) && !IN6_IS_ADDR_LOOPBACK(a6) &&
+	       !IN6_IS_ADDR_LINKLOCAL(a6);
+}
+
+static int collect_services(const struct cv *cv, struct needs *out)
+{
+	size_t n = cv->settings->num_services;
+
+	for (int i = 0; i < 2; i++) {
+		struct culvert0_wants *w = &out->family[i];
+
+		w->marks = malloc((n + 1) * sizeof(*w->marks));
+		w->addrs = malloc((n + 1) * sizeof(*w->addrs));
+		if (!w->marks || !w->addrs)
+			return cv_plain(-ENOMEM);
+	}
+	for (uint32_t slot = 0, seen = 0; seen < n && slot < cv->journal->geo.max_services; slot++) {
+		const struct cv_service *svc = &cv->svcs[slot];
+		struct culvert0_wants *w = &out->family[svc->key.family == AF_INET6];
+
+		if (!(svc->flags & CV_SVC_USED))
+			continue;
+		seen++;
+		if (svc->key.fwmark)
+			w->marks[w->n_marks++] = svc->key.fwmark;
+		else if (leads(&svc->key))
+			w->addrs[w->n_addrs++] = svc->key.addr;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct culvert0_wants *w = &out->family[i];
+
+		w->n_marks = sort_unique(w->marks, w->n_marks, sizeof(*w->marks), mark_order);
+		w->n_addrs = sort_unique(w->addrs, w->n_addrs, sizeof(*w->addrs), addr_order);
+	}
+	return 0;
+}
+
+static bool any_local_masq(const struct cv *cv)
+{
+	const uint32_t what = CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_DEST_METHOD;
+
+	for (uint32_t i = 0; cv->settings->num_masq && i < cv->journal->geo.max_dests; i++) {
+		if ((cv->dests[i].flags & what) == (CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_MASQ))
+			return true;
+	}
+	return false;
+}
+
+static bool needed(const struct needs *n)
+{
+	return n->family[0].n_marks || n->family[0].n_addrs || n->family[1].n_marks || n->family[1].n_addrs;
+}
+
+/* ---- forwarding (R4) ----------------------------------------------------------- */
+
+/*
+ * IPv4 forwards what comes in by a device whose `forwarding` is on. IPv6 asks
+ * conf.all's, which makes a router of the whole host, or from Linux 6.17 on the
+ * device's `force_forwarding`.
+ */
+static const char *const switch_name[2] = { "forwarding", "force_forwarding" };
+static const uint32_t switch_flag[2] = { CV_DEV_FORWARD4, CV_DEV_FORWARD6 };
+static const int families[2] = { AF_INET, AF_INET6 };
+
+static bool host_forwards(int i)
+{
+	int on;
+
+	return sysctl_dev_get(families[i], "all", "forwarding", &on) == 0 && on;
+}
+
+int culvert0_check(uint8_t family)
+{
+	int on;
+
+	if (family == AF_INET || host_forwards(1) ||
+	    sysctl_dev_get(AF_INET6, "all", switch_name[1], &on) == 0)
+		return 0;
+	return cv_fail(-EOPNOTSUPP, "this kernel forwards IPv6 for all devices or for none, and a mark's packets "
+				    "are forwarded: set net.ipv6.conf.all.forwarding to 1 first");
+}
+
+struct device {
+	char name[IFNAMSIZ];
+	uint32_t ifindex;
+	uint32_t flags;	/* CV_DEV_* */
+};
+
+struct devices {
+	struct device *all;
+	size_t n;
+};
+
+static void cleanup_devices(struct devices *d)
+{
+	free(d->all);
+}
+
+static int add_device(struct devices *d, uint32_t ifindex, uint32_t flags)
+{
+	struct device *more = realloc(d->all, (d->n + 1) * sizeof(*more)), *dev;
+
+	if (!more)
+		return cv_plain(-ENOMEM);
+	d->all = more;
+	dev = &more[d->n];
+	memset(dev, 0, sizeof(*dev));
+	dev->ifindex = ifindex;
+	dev->flags = flags;
+	if (if_indextoname(ifindex, dev->name))
+		d->n++;
+	return 0;
+}
+
+/* Those that the map knows of, and the loopback device. */
+static int read_devices(struct cv *cv, struct devices *out)
+{
+	int fd = map_fd(cv, MAP_DEVICES), err = add_device(out, LOOPBACK_IFINDEX, 0);
+	uint32_t at = 0, *before = NULL;
+	struct cv_device dev;
+
+	if (fd < 0)
+		return fd;
+	while (!err && bpf_map_get_next_key(fd, before, &at) == 0) {
+		before = &at;
+		if (at != LOOPBACK_IFINDEX && bpf_map_lookup_elem(fd, &at, &dev) == 0)
+			err = add_device(out, at, dev.flags);
+	}
+	return err;
+}
+
+static int set_flag(struct cv *cv, struct device *d, uint32_t flag, bool on)
+{
+	int err = devices_mark(cv, d->ifindex, flag, on ? flag : 0);
+
+	if (!err)
+		d->flags = (d->flags & ~flag) | (on ? flag : 0);
+	return err;
+}
+
+/* Notes which devices are to forward because of us; those that are not to any more stop. */
+static int plan_forwarding(struct cv *cv, struct devices *d, const struct needs *n, int i)
+{
+	bool host = host_forwards(i);
+	int err = 0;
+
+	for (size_t at = 0; at < d->n && !err; at++) {
+		struct device *dev = &d->all[at];
+		bool want = dev->flags & CV_DEV_ATTACHED && n->family[i].n_marks && !host;
+		bool ours = dev->flags & switch_flag[i];
+		int on = 0;
+
+		if (want == ours)
+			continue;
+		if (ours && !host)
+			err = sysctl_dev_set(families[i], dev->name, switch_name[i], 0);
+		if (want && (sysctl_dev_get(families[i], dev->name, switch_name[i], &on) || on))
+			continue;
+		if (!err)
+			err = set_flag(cv, dev, switch_flag[i], want);
+	}
+	return err;
+}
+
+static int start_forwarding(const struct devices *d, int i)
+{
+	int err = 0;
+
+	for (size_t at = 0; at < d->n && !err; at++) {
+		if (d->all[at].flags & switch_flag[i])
+			err = sysctl_dev_set(families[i], d->all[at].name, switch_name[i], 1);
+	}
+	return err;
+}
+
+/* ---- rules ---------------------------------------------------------------------- */
+
+static int settle_rules(struct cv *cv, struct rtnl *nl, const struct devices *d, const struct needs *n, int i)
+{
+	const struct culvert0_wants *w = &n->family[i];
+	char (*guards)[IFNAMSIZ] = calloc(d->n + 1, sizeof(*guards));
+	size_t n_guards = 0;
+	int err;
+
+	if (!guards)
+		return cv_plain(-ENOMEM);
+	for (size_t at = 0; at < d->n; at++) {
+		if (d->all[at].flags & switch_flag[i])
+			memcpy(guards[n_guards++], d->all[at].name, IFNAMSIZ);
+	}
+	err = culvert0_rules(nl, w, cv->settings->culvert0, guards, n_guards);
+	free(guards);
+	/* A kernel without IPv6, or without policy routing: then only marks cannot do without. */
+	return (err == -EAFNOSUPPORT || err == -EOPNOTSUPP) && !w->n_marks ? 0 : err;
+}
+
+/* ---- answers of local masq real servers -------------------------------------------- */
+
+static int settle_answers(struct cv *cv, const struct devices *d, bool wanted)
+{
+	_cleanup_fd_ int links = -1, progs = -1, prog = -1;
+	int err = bpffs_subdir(cv->dir, "links", true, &links);
+
+	if (!err)
+		err = bpffs_subdir(cv->dir, "progs", false, &progs);
+	if (!err) {
+		prog = bpffs_get(progs, "tc_answers");
+		err = prog < 0 ? prog : 0;
+	}
+	for (size_t at = 0; at < d->n && !err; at++) {
+		const struct device *dev = &d->all[at];
+		bool want = wanted && (dev->flags & CV_DEV_ATTACHED || dev->ifindex == LOOPBACK_IFINDEX);
+		bool tcx, gone = false, there = tchook_find(links, dev->ifindex, TC_OUT, &tcx, &gone);
+
+		if (dev->ifindex == cv->settings->culvert0 || want == (there && !gone))
+			continue;
+		if (there)
+			err = tchook_detach(links, dev->ifindex, TC_OUT);
+		if (!err && want)
+			err = tchook_attach(links, dev->ifindex, TC_OUT, prog, &tcx);
+	}
+	return err;
+}
+
+/* ---- all of it ---------------------------------------------------------------------- */
+
+static int apply(struct cv *cv, const struct needs *n)
+{
+	_cleanup_(cleanup_devices) struct devices d = {};
+	_cleanup_(rtnl_close) struct rtnl nl = {};
+	int err = rtnl_open(&nl, RTNL_HERE);
+
+	if (!err)
+		err = devices_refresh(cv);
+	if (!err)
+		err = read_devices(cv, &d);
+	if (!err && needed(n))
+		err = culvert0_device_up(cv, &nl);
+	for (int i = 0; i < 2 && !err; i++) {
+		err = plan_forwarding(cv, &d, n, i);
+		if (!err)
+			err = settle_rules(cv, &nl, &d, n, i);
+		if (!err)
+			err = start_forwarding(&d, i);
+	}
+	if (!err)
+		err = settle_answers(cv, &d, n->answers);
+	if (!err && !needed(n))
+		err = culvert0_device_down(cv, &nl);
+	return err;
+}
+
+int culvert0_settle(struct cv *cv)
+{
+	_cleanup_(cleanup_needs) struct needs n = { .family = { { .family = AF_INET }, { .family = AF_INET6 } } };
+	int err;
+
+	if (!cv->journal->routes_due)
+		return 0;
+	err = maps_need(cv, MAPS_LIST);
+	if (!err)
+		err = collect_services(cv, &n);
+	if (err)
+		return err;
+	n.answers = any_local_masq(cv);
+	err = apply(cv, &n);
+	if (!err)
+		__atomic_store_n(&cv->journal->routes_due, 0, __ATOMIC_RELEASE);
+	return err;
+}
+
+int culvert0_remove(struct cv *cv)
+{
+	const struct needs none = { .family = { { .family = AF_INET }, { .family = AF_INET6 } } };
+
+	/* Killed half way, it is put up again by whoever comes next. */
+	__atomic_store_n(&cv->journal->routes_due, 1, __ATOMIC_RELEASE);
+	return apply(cv, &none);
+}
