@@ -7,7 +7,7 @@
 #
 #     # doors: xdp tc        run it once for each: $door
 #     # families: 4 6        likewise: $family, and VIP, R1.. are of that family
-#     # seconds: 60          how long it may take (default 60)
+#     # seconds: 60          how long it may take (default 120)
 #     # long                 only by `make test-long`
 #
 # `tests/run net/NAME` runs it; by hand `tests/net/NAME.sh [DOOR] [FAMILY]` does, with KEEP=1
@@ -168,7 +168,7 @@ serve_names() {
 		disown
 	done
 	for host; do
-		within 5 "ready" cat "$LAB_DIR/serve-$host"
+		within 20 "ready" cat "$LAB_DIR/serve-$host"
 	done
 }
 
