@@ -107,12 +107,15 @@ static struct cv *new_handle(void)
 static int check_layout(const struct cv *cv)
 {
 	const struct journal *j = cv->journal;
+	uint64_t cookie = 0;
 
 	if (j->magic == JOURNAL_MAGIC && j->layout == CV_LAYOUT_VERSION)
 		return 0;
+	instance_cookie(&cookie);
 	return cv_fail(-EPROTO,
-		       "this namespace's instance was made by another culvert (%.*s, layout %u)",
-		       (int)sizeof(j->version), j->version, j->layout);
+		       "this namespace's instance was made by another culvert (%.*s, layout %u); "
+		       "rm -r " CV_BPFFS "/%llu removes it",
+		       (int)sizeof(j->version), j->version, j->layout, (unsigned long long)cookie);
 }
 
 /* If a killed command left something half done and nobody is at it, finishes that. */
@@ -253,6 +256,8 @@ static int remove_instance(struct cv *cv)
 		err = attach_remove_all(cv);
 	if (!err)
 		err = unload_data_path(cv->dir, cv->journal->lo_forwarding);
+	if (!err)
+		cv->journal->routes_due = 0;	/* whoever gives up the lock now has nothing to put up again */
 	if (!err)
 		err = instance_cookie(&cookie);
 	if (!err)
