@@ -232,18 +232,17 @@ struct slot_choice {
 	__u32 now;
 	bool v6;
 	__u32 free;	/* how many slots of the set are free ... */
-	__u32 yields;	/* ... or would give way */
+	__u32 yields;	/* ... or would give way; both from `now` on, see choose_slot() */
 	__u32 slot;	/* the best so far ... */
 	__u32 ctl;
 	__u32 worth;	/* ... what it is worth ... */
 	__u32 left;	/* ... and for how long: of equals, the one nearest to its end goes */
 };
 
-static long choose_step(__u32 step, void *arg)
+static __always_inline long choose_look(bool v6, struct slot_choice *best)
 {
-	struct slot_choice *best = arg;
 	__u32 slot = best->set * CV_WAYS + best->way++ % CV_WAYS, ctl, worth = 0, left = 0;
-	struct cv_conn_common *c = conn_at(best->v6, slot);
+	struct cv_conn_common *c = conn_at(v6, slot);
 
 	if (!c)
 		return 1;
@@ -265,15 +264,32 @@ static long choose_step(__u32 step, void *arg)
 	return 0;
 }
 
-/* Looks a set over: a free slot if it has one, else its best victim. */
+static long choose_step4(__u32 step, void *arg)
+{
+	return choose_look(false, arg);
+}
+
+static long choose_step6(__u32 step, void *arg)
+{
+	return choose_look(true, arg);
+}
+
+/*
+ * Looks a set over: a free slot if it has one, else its best victim. The counts
+ * begin with a number that the verifier does not know: from 0 it would follow
+ * every value that they can take, and that is most of its work.
+ */
 static __always_inline void choose_slot(struct slot_choice *best, __u32 set, __u32 way)
 {
 	best->set = set;
 	best->way = way;
-	best->free = 0;
-	best->yields = 0;
+	best->free = best->now;
+	best->yields = best->now;
 	best->worth = CONN_KEEP;
-	bpf_loop(CV_WAYS, choose_step, best, 0);
+	if (best->v6)
+		bpf_loop(CV_WAYS, choose_step6, best, 0);
+	else
+		bpf_loop(CV_WAYS, choose_step4, best, 0);
 }
 
 /*
@@ -285,6 +301,45 @@ static __always_inline void choose_slot(struct slot_choice *best, __u32 set, __u
 #define ROOM_TO_SPARE 2
 #define NO_ROOM (~0ULL)
 
+/* How many of the bits that tags_equal() gives are set. */
+static __always_inline __u32 ways_marked(__u64 bits)
+{
+	return ((bits >> 7) * TAG_ONES) >> 56;
+}
+
+/*
+ * Most sets have free slots, and the tags alone tell: one entry is touched, the
+ * one to be written. The connection's own way if that is free.
+ */
+static __always_inline __u64 free_room_in(bool v6, __u32 home, __u32 second, __u32 way)
+{
+	struct cv_tags *t = tags_at(v6, home);
+	__u64 free = t ? tags_equal(tag_word(t), 0) : 0, more;
+	struct cv_conn_common *c;
+	__u32 slot, ctl;
+
+	if (ways_marked(free) < ROOM_TO_SPARE) {
+		t = tags_at(v6, second);
+		more = t ? tags_equal(tag_word(t), 0) : 0;
+		if (ways_marked(more) > ways_marked(free)) {
+			free = more;
+			home = second;
+		}
+	}
+	if (!free)
+		return NO_ROOM;
+	way %= CV_WAYS;
+	slot = home * CV_WAYS + (free >> (8 * way) & 0x80 ? way : way_of(free & -free));
+	c = conn_at(v6, slot);
+	ctl = c ? READ_ONCE(c->ctl) : CV_CTL_BUSY;
+	return ctl & (CV_CTL_LIVE | CV_CTL_BUSY) ? NO_ROOM : (__u64)slot << 32 | ctl;
+}
+
+GLOBAL __u64 free_room(bool v6, __u32 home, __u32 second, __u32 way)
+{
+	return v6 ? free_room_in(true, home, second, way) : free_room_in(false, home, second, way);
+}
+
 /* Slot (high half) and its ctl (low half) for a new connection, or NO_ROOM. */
 GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second, __u32 way)
 {
@@ -294,11 +349,13 @@ GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second, __u32 way)
 	choose_slot(&c, home, way);
 	slot = c.slot;
 	ctl = c.ctl;
-	free = c.free;
+	free = c.free - c.now;
 	worth = c.worth;
-	yields = c.yields;
+	yields = c.yields - c.now;
 	if (free < ROOM_TO_SPARE) {
 		choose_slot(&c, second, way);
+		c.free -= c.now;
+		c.yields -= c.now;
 		if (c.free > free || (!c.free && !free &&
 				      (c.worth < worth || (c.worth == worth && c.yields > yields)))) {
 			slot = c.slot;
@@ -372,13 +429,21 @@ struct conn_id {
 	__u32 ctl;
 };
 
+/*
+ * One whose time is up is ended on the way, or the same key would soon stand
+ * there twice. Whoever moved it on meanwhile has it alive.
+ */
 static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, struct conn_id *out)
 {
 	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k));
 	struct conn_ref found = {};
 
-	if (!conn_find_at(&at, k, v6, k->reply, k->template, &found) || conn_expired(found.c, READ_ONCE(clock.now)))
+	if (!conn_find_at(&at, k, v6, k->reply, k->template, &found))
 		return false;
+	if (conn_expired(found.c, READ_ONCE(clock.now)) && conn_end_slot(v6, found.slot, found.ctl)) {
+		count_cause(CV_C_CONN_EXPIRED);
+		return false;
+	}
 	out->slot = found.slot;
 	out->ctl = found.ctl;
 	return true;
@@ -406,7 +471,9 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 
 	if (conn_find_slot(&n->key, out))
 		return CONN_THERE;
-	room = find_room(v6, at->home, at->second, at->way);
+	room = free_room(v6, at->home, at->second, at->way);
+	if (room == NO_ROOM)
+		room = find_room(v6, at->home, at->second, at->way);
 	if (room == NO_ROOM)
 		return CONN_FULL;
 	slot = room >> 32;
