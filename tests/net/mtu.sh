@@ -16,5 +16,5 @@ header=$([ "$family" = 4 ] && echo 28 || echo 48)
 fits=$((1300 - header))
 query="udp $CLIENT_ADDR:4000 > $VIP_ADDR:53"
 expect "r3: $query ttl 63 len $fits" wire "udp $CLIENT:4000 > $VIP:53 len $fits"
-expect "client: icmp $VIP_ADDR > $CLIENT_ADDR too-big mtu 1300 ttl 64 about $query ttl 64 len $((fits + 1))" \
+expect "client: icmp $VIP_ADDR > $CLIENT_ADDR too-big mtu 1300 ttl 64 about $query ttl 63 len $((fits + 1))" \
 	wire "udp $CLIENT:4000 > $VIP:53 len $((fits + 1))"
