@@ -199,16 +199,17 @@ static __always_inline bool conn_expired(const struct cv_conn_common *c, __u32 n
 #define CONN_KEEP 0xff
 #define IDLE_ENOUGH (60 * CV_HZ)
 
-static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ctl, __u32 now)
+/*
+ * What a live entry is worth that was last heard of `idle` ticks ago. Global, so
+ * that the verifier takes the answer for any number instead of following each of
+ * them through the search below.
+ */
+GLOBAL __u32 worth_of(__u32 ctl, __u32 proto, __u32 idle, __u32 n_control)
 {
-	__u32 left = READ_ONCE(c->expires) - now;
-
-	if (conn_expired(c, now))
-		return 0;
 	if (ctl & CV_CTL_TEMPLATE)
-		return READ_ONCE(c->n_control) ? CONN_KEEP : 5;
-	if (c->proto != IPPROTO_TCP)
-		return c->timeout - left > IDLE_ENOUGH ? 4 : CONN_KEEP - 1;
+		return n_control ? CONN_KEEP : 5;
+	if (proto != IPPROTO_TCP)
+		return idle > IDLE_ENOUGH ? 4 : CONN_KEEP - 1;
 	switch (ctl & CV_CTL_STATE) {
 	case CV_TCP_NONE:
 	case CV_TCP_SYN_SENT:
@@ -223,7 +224,16 @@ static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ct
 	case CV_TCP_CLOSE_WAIT:
 		return 3;
 	}
-	return c->timeout - left > IDLE_ENOUGH ? 6 : CONN_KEEP;
+	return idle > IDLE_ENOUGH ? 6 : CONN_KEEP;
+}
+
+static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ctl, __u32 now)
+{
+	__u32 left = READ_ONCE(c->expires) - now;
+
+	if (conn_expired(c, now))
+		return 0;
+	return worth_of(ctl, c->proto, c->timeout - left, READ_ONCE(c->n_control));
 }
 
 struct slot_choice {
@@ -232,7 +242,7 @@ struct slot_choice {
 	__u32 now;
 	bool v6;
 	__u32 free;	/* how many slots of the set are free ... */
-	__u32 yields;	/* ... or would give way; both from `now` on, see choose_slot() */
+	__u32 yields;	/* ... or would give way */
 	__u32 slot;	/* the best so far ... */
 	__u32 ctl;
 	__u32 worth;	/* ... what it is worth ... */
@@ -274,17 +284,13 @@ static long choose_step6(__u32 step, void *arg)
 	return choose_look(true, arg);
 }
 
-/*
- * Looks a set over: a free slot if it has one, else its best victim. The counts
- * begin with a number that the verifier does not know: from 0 it would follow
- * every value that they can take, and that is most of its work.
- */
+/* Looks a set over: a free slot if it has one, else its best victim. */
 static __always_inline void choose_slot(struct slot_choice *best, __u32 set, __u32 way)
 {
 	best->set = set;
 	best->way = way;
-	best->free = best->now;
-	best->yields = best->now;
+	best->free = 0;
+	best->yields = 0;
 	best->worth = CONN_KEEP;
 	if (best->v6)
 		bpf_loop(CV_WAYS, choose_step6, best, 0);
@@ -349,13 +355,11 @@ GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second, __u32 way)
 	choose_slot(&c, home, way);
 	slot = c.slot;
 	ctl = c.ctl;
-	free = c.free - c.now;
+	free = c.free;
 	worth = c.worth;
-	yields = c.yields - c.now;
+	yields = c.yields;
 	if (free < ROOM_TO_SPARE) {
 		choose_slot(&c, second, way);
-		c.free -= c.now;
-		c.yields -= c.now;
 		if (c.free > free || (!c.free && !free &&
 				      (c.worth < worth || (c.worth == worth && c.yields > yields)))) {
 			slot = c.slot;

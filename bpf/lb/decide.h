@@ -18,6 +18,8 @@ static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl, c
 {
 	__u32 state = ctl & CV_CTL_STATE, mode = settings.conn_reuse_mode;
 
+	if (!c->in_pkts)	/* XDP made it for this very packet, and handed it on */
+		return false;
 	if (settings.expire_nodest_conn && dest && !READ_ONCE(dest->weight))
 		return true;
 	if (!mode || ctl & CV_CTL_CONTROLLED || c->proto != IPPROTO_TCP)

@@ -158,17 +158,22 @@ static __always_inline int live_send(void *data, void *end, bool v6, const struc
 	live_timer(c, now + timeout, timeout);
 	count_packet(c);
 	count_in(index, l->len);
+	count_cause(CV_C_SENT);
 	set_macs(data, nh);
 	return bpf_redirect(nh->ifindex, 0);
 }
 
-/* A segment with ACK and none of SYN, FIN, RST; or a datagram. What its connection's ctl is to be. */
-static __always_inline bool live_l4(void *l4, struct live *l)
+/*
+ * A segment with ACK and none of SYN, FIN, RST; or a datagram; its header, behind
+ * one of `ip` bytes, within the packet's own length. What its connection's ctl is to be.
+ */
+static __always_inline bool live_l4(void *l4, __u32 ip, struct live *l)
 {
 	l->ctl = CV_CTL_LIVE | (l->proto == IPPROTO_TCP ? CV_TCP_ESTABLISHED : CV_UDP_NORMAL);
 	if (likely(l->proto == IPPROTO_TCP))
-		return (AT(__u8, l4, 13) & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
-	return l->proto == IPPROTO_UDP;
+		return l->len >= ip + sizeof(struct tcphdr) &&
+		       (AT(__u8, l4, 13) & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
+	return l->proto == IPPROTO_UDP && l->len >= ip + sizeof(struct udphdr);
 }
 
 static __always_inline int live4(void *data, void *end)
@@ -184,7 +189,7 @@ static __always_inline int live4(void *data, void *end)
 	l.caddr.v4 = ip->saddr;
 	l.vaddr.v4 = ip->daddr;
 	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, &l) || l.len + ETH_HLEN > end - data)
+	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > end - data)
 		return LIVE_NOT;
 	return live_send(data, end, false, &l);
 }
@@ -201,7 +206,7 @@ static __always_inline int live6(void *data, void *end)
 	__builtin_memcpy(&l.caddr, &ip->saddr, sizeof(l.caddr));
 	__builtin_memcpy(&l.vaddr, &ip->daddr, sizeof(l.vaddr));
 	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, &l) || l.len + ETH_HLEN > end - data)
+	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > end - data)
 		return LIVE_NOT;
 	return live_send(data, end, true, &l);
 }

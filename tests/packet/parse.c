@@ -168,6 +168,47 @@ static void passed_malformed(void **state)
 	cases_play(path, web_service, CASES(malformed));
 }
 
+/* The same, but of connections that are established, which XDP sends by a shorter way. */
+static void established(struct path *p)
+{
+	static const struct packet open[] = {
+		{},
+		{ .flags = ACK },
+		{ .proto = IPPROTO_UDP },
+		{ .v6 = true },
+		{ .v6 = true, .flags = ACK },
+		{ .v6 = true, .proto = IPPROTO_UDP },
+	};
+
+	web_service(p);
+	for (unsigned int i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		expect_fate(p, XDP_DOOR, &open[i], SENT);
+}
+
+static void of_connections(const struct packet_case *cases, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct packet_case c = cases[i];
+
+		if (c.cause == CV_C_PASS_NOTSYN || c.in.src || c.in.sport)
+			continue;
+		c.conns = 0;
+		if (!c.in.no_flags && !c.in.flags)
+			c.in.flags = ACK;
+		cases_play(path, established, &c, 1);
+	}
+}
+
+static void established_sent(void **state)
+{
+	of_connections(CASES(ours));
+}
+
+static void established_passed(void **state)
+{
+	of_connections(CASES(malformed));
+}
+
 /*
  * Whatever a frame is cut to, it passes as it is. (BPF_PROG_TEST_RUN gives tc
  * none without a whole IP header.)
@@ -229,7 +270,8 @@ static void no_service_at_all(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sent),		    cmocka_unit_test(passed),
 	cmocka_unit_test(for_others),	    cmocka_unit_test(passed_malformed),
-	cmocka_unit_test(passed_martians),
+	cmocka_unit_test(passed_martians),  cmocka_unit_test(established_sent),
+	cmocka_unit_test(established_passed),
 	cmocka_unit_test(passed_cut),	    cmocka_unit_test(no_service_at_all),
 };
 

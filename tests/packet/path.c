@@ -159,9 +159,22 @@ static void map_all(struct path *p)
 	p->devices = bpf_map__fd(map_named(p, "devices"));
 }
 
+/* The verifier's log runs into megabytes; the reason is at its end. */
+#define LOG_TAIL 1500
+
 static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
 {
-	return level == LIBBPF_WARN ? vfprintf(stderr, format, ap) : 0;
+	char *text;
+	int n;
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	n = vasprintf(&text, format, ap);
+	if (n < 0)
+		return n;
+	fputs(n > LOG_TAIL ? text + n - LOG_TAIL : text, stderr);
+	free(text);
+	return n;
 }
 
 struct path *path_load(const struct sizes *sizes)
