@@ -59,6 +59,8 @@ static void expected_frame(const struct packet_case *c, const struct outcome *o,
 	if (c->fate != SENT)
 		return;
 	if (c->error.type) {
+		if (c->error.mtu) /* it had lost a hop before it was found to be too big */
+			frame_routed(f, NULL, NULL);
 		frame_error(f, c->error);
 		return;
 	}
