@@ -22,7 +22,10 @@ static __noinline int tc_answer(struct __sk_buff *skb, struct flow *f, struct ic
 	if (!f || !e || !s || skb->gso_segs > 1 || !icmp_allowed())
 		return tc_drop(otherwise);
 	nexthop_lookup(skb, &f->saddr, f->v6, &s->hop);
-	if ((!s->hop.nh.ifindex && !(s->hop.nh.flags & CV_NH_LOCAL)) || icmp_make(skb, f, e))
+	/* A director's own address as the source of a packet from a wire is a lie. */
+	if (s->hop.nh.flags & CV_NH_LOCAL ? skb->ifindex != settings.culvert0 : !s->hop.nh.ifindex)
+		return tc_drop(otherwise);
+	if (icmp_make(skb, f, e))
 		return tc_drop(otherwise);
 	count_cause(CV_C_ANSWERED);
 	return s->hop.nh.flags & CV_NH_LOCAL ? tc_to_stack(skb) : tc_out(&s->hop);
@@ -47,7 +50,7 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	if (!conn_same(conn))
 		return tc_drop(CV_C_DROP_LOCKED);
 	conn_step(f->v6, conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
-	c->in_pkts++;
+	count_packet(c);
 	count_in(index, f->len);
 	if (c->method == CV_MASQ)
 		return tc_send_nat(skb, f, conn->slot, &s->hop);
@@ -97,6 +100,15 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	return tc_forward(skb, f, hop);
 }
 
+/* A packet that is too big had lost a hop before that was seen: the error quotes it so. */
+static __always_inline void tc_one_hop(struct __sk_buff *skb, bool v6)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + ETH_HLEN <= end)
+		decrease_ttl(data, end, v6);
+}
+
 /* `whole`: f is a packet put together of fragments, of which skb is one. */
 static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, bool whole)
 {
@@ -120,6 +132,8 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 			return rc;
 		e = rc == SEND_TTL ? icmp_ttl_exceeded(f->v6) : icmp_too_big(f->v6, rc & 0xffff);
 		otherwise = rc == SEND_TTL ? CV_C_DROP_TTL : CV_C_DROP_TOOBIG;
+		if (rc != SEND_TTL)
+			tc_one_hop(skb, f->v6);
 		break;
 	case V_PASS:
 		return tc_pass(d.cause);

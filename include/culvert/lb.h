@@ -294,7 +294,7 @@ struct cv_settings {
 	__u32 sync_persist_mode;
 	__u32 backup_only;
 	__u32 est_nice;
-	__u32 lblc_expiration;	/* seconds, as lblcr's */
+	__u32 lblc_expiration;	/* seconds, as lblcr's; under 2^24, so that times can be compared */
 	__u32 lblcr_expiration;
 	__u32 culvert0;		/* ifindex of the device of that name; 0: there is none */
 	__u32 reserved[13];
