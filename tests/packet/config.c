@@ -6,12 +6,30 @@
 #include <bpf/bpf.h>
 
 #include "config.h"
+#include "instance.h"
+#include "journal.h"
+#include "scheduler.h"
 #include "world.h"
 
 static _Noreturn void give_up(const char *what)
 {
 	perror(what);
 	exit(2);
+}
+
+/* ---- what schedulers look up in -------------------------------------------------- */
+
+/* Made by the library's own code, from the list as it is. */
+static void derive(struct path *p, uint32_t service)
+{
+	struct journal journal = { .geo = p->geo };
+	struct cv cv = { .svcs = p->svcs, .dests = p->dests, .journal = &journal };
+
+	for (int i = 0; i < MAP_COUNT; i++)
+		cv.fds[i] = -1;
+	cv.fds[MAP_SCHED_TABLES] = bpf_object__find_map_fd_by_name(p->obj, "tables");
+	if (sched_rebuild(&cv, service, true))
+		give_up("sched_rebuild");
 }
 
 /* ---- wrr's measures ------------------------------------------------------------ */
@@ -43,6 +61,7 @@ static void measure(struct path *p, uint32_t service, bool init)
 		s->wrr_weight = s->wrr_max;
 	else if (divisor > 1)
 		s->wrr_weight = s->wrr_weight / divisor * divisor + 1;
+	derive(p, service);
 }
 
 /* ---- services ------------------------------------------------------------------- */
@@ -87,6 +106,7 @@ uint32_t service_add(struct path *p, const struct service_spec *spec)
 				  .timeout = spec->timeout,
 				  .netmask = spec->v6 ? 128 : 0xffffffff,
 				  .head = CV_NONE,
+				  .cache_since = p->clock->now,
 				  .serial = index + 1 };
 	measure(p, index, true);
 	if (bpf_map_update_elem(p->services, &s->key, &index, BPF_NOEXIST) < 0)
@@ -127,6 +147,7 @@ static void link_in(struct path *p, uint32_t service, uint32_t dest)
 	d->service = service;
 	d->next = s->head;
 	d->flags |= CV_DEST_AVAILABLE;
+	d->last_weight = d->weight;
 	s->head = dest;
 	s->num_dests++;
 	measure(p, service, false);
@@ -210,6 +231,8 @@ void dest_readd(struct path *p, uint32_t service, uint32_t dest)
 void dest_weight(struct path *p, uint32_t dest, int32_t weight)
 {
 	p->dests[dest].weight = weight;
+	if (weight)
+		p->dests[dest].last_weight = weight;
 	measure(p, p->dests[dest].service, false);
 }
 

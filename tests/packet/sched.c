@@ -10,23 +10,40 @@
 #include "case.h"
 #include "facts.h"
 
-/* Schedulers whose state is in struct cv_service; the others need tables that the library makes. */
 static const struct {
 	const char *name;
 	enum cv_sched sched;
 } scheds[] = {
-	{ "rr", CV_SCHED_RR },	 { "wrr", CV_SCHED_WRR }, { "lc", CV_SCHED_LC },
-	{ "wlc", CV_SCHED_WLC }, { "sed", CV_SCHED_SED }, { "nq", CV_SCHED_NQ },
-	{ "fo", CV_SCHED_FO },	 { "ovf", CV_SCHED_OVF },
+	{ "rr", CV_SCHED_RR },	   { "wrr", CV_SCHED_WRR },	{ "lc", CV_SCHED_LC },
+	{ "wlc", CV_SCHED_WLC },   { "lblc", CV_SCHED_LBLC },	{ "lblcr", CV_SCHED_LBLCR },
+	{ "dh", CV_SCHED_DH },	   { "sh", CV_SCHED_SH },	{ "mh", CV_SCHED_MH },
+	{ "sed", CV_SCHED_SED },   { "nq", CV_SCHED_NQ },	{ "fo", CV_SCHED_FO },
+	{ "ovf", CV_SCHED_OVF },
 };
 
-static int sched_of(const json_t *fact)
+static enum cv_sched sched_of(const json_t *fact)
 {
 	for (unsigned int i = 0; i < sizeof(scheds) / sizeof(scheds[0]); i++) {
 		if (strcmp(scheds[i].name, fact_text(fact, "sched")) == 0)
-			return (int)scheds[i].sched;
+			return scheds[i].sched;
 	}
-	return -1;
+	fail_msg("scheduler %s", fact_text(fact, "sched"));
+	return CV_SCHED_COUNT;
+}
+
+/* "sh-port,sh-fallback" and the like; facts without flags have none, or null. */
+static uint32_t flags_of(const json_t *fact)
+{
+	const char *flags = json_string_value(json_object_get(fact, "flags"));
+
+	return flags ? (strstr(flags, "fallback") ? CV_SVC_SCHED1 : 0) |
+			       (strstr(flags, "port") ? CV_SVC_SCHED2 : 0) :
+		       0;
+}
+
+static struct service_spec service_of(const json_t *fact)
+{
+	return (struct service_spec){ .sched = sched_of(fact), .flags = flags_of(fact) };
 }
 
 /* ---- the lists of clients ---------------------------------------------------------- */
@@ -60,6 +77,7 @@ struct game {
 	enum door door;
 	bool v6;
 	uint8_t proto;
+	uint16_t port;
 	uint32_t service;
 	uint32_t first; /* r1's slot; r2 to r4 follow */
 };
@@ -81,8 +99,10 @@ static void game_begin(struct game *g, struct service_spec spec, const char *opt
 	path_reset(path);
 	spec.v6 = g->v6;
 	spec.proto = g->proto;
+	/* As recorded: mh hashes the servers' port. */
+	g->port = spec.sched == CV_SCHED_MH || spec.fwmark ? 80 : 1000;
 	if (!spec.fwmark)
-		spec.port = 1000;
+		spec.port = g->port;
 	g->service = service_add(path, &spec);
 	g->first = path->num_dests;
 	for (unsigned int i = 0; i < n; i++)
@@ -98,7 +118,7 @@ static void choose(struct game *g, const json_t *client, const json_t *servers, 
 	const char *want = json_string_value(json_array_get(servers, i));
 
 	in.proto = g->proto;
-	in.dport = 1000;
+	in.dport = g->port;
 	in.flags = flags;
 	now_playing("%s %s, %s, choice %zu", fact_text(g->fact, "fact"), fact_text(g->fact, "sched"),
 		    door_names[g->door], i + 1);
@@ -121,8 +141,8 @@ static void check_listing(struct game *g, const json_t *rows)
 	expect_audit(path);
 }
 
-/* Plays every fact of a kind that `play` can play (it returns false for others); as many as were recorded. */
-static void play_all(const char *kind, bool (*play)(struct game *g), unsigned int expected)
+/* Plays every fact of a kind, as many as were recorded, through both doors. */
+static void play_all(const char *kind, void (*play)(struct game *g), unsigned int expected)
 {
 	unsigned int played = 0;
 	json_t *fact;
@@ -134,7 +154,8 @@ static void play_all(const char *kind, bool (*play)(struct game *g), unsigned in
 		for (int door = 0; door < DOORS; door++) {
 			struct game g = { .fact = fact, .door = (enum door)door };
 
-			played += play(&g);
+			play(&g);
+			played++;
 		}
 	}
 	now_playing("%s", kind);
@@ -143,23 +164,20 @@ static void play_all(const char *kind, bool (*play)(struct game *g), unsigned in
 
 /* ---- SYNs alone --------------------------------------------------------------------- */
 
-static bool play_schedule(struct game *g)
+static void play_schedule(struct game *g)
 {
 	const json_t *servers = fact_get(g->fact, "servers");
 
-	if (sched_of(g->fact) < 0)
-		return false;
 	g->v6 = fact_number(g->fact, "ip") == 6;
-	game_begin(g, (struct service_spec){ .sched = (enum cv_sched)sched_of(g->fact) }, NULL);
+	game_begin(g, service_of(g->fact), NULL);
 	for (size_t i = 0; i < json_array_size(servers); i++)
 		choose(g, json_array_get(clients[g->v6], i), servers, i, SYN);
 	check_listing(g, fact_get(g->fact, "connections"));
-	return true;
 }
 
 static void plain(void **state)
 {
-	play_all("schedule", play_schedule, 48);
+	play_all("schedule", play_schedule, 114);
 }
 
 /* ---- connections that are established, then half of them finished ---------------------- */
@@ -179,13 +197,11 @@ static const json_t *after_fin(const json_t *fact)
 	return NULL;
 }
 
-static bool play_established(struct game *g)
+static void play_established(struct game *g)
 {
 	const json_t *servers = fact_get(g->fact, "servers"), *then;
 
-	if (sched_of(g->fact) < 0)
-		return false;
-	game_begin(g, (struct service_spec){ .sched = (enum cv_sched)sched_of(g->fact) }, NULL);
+	game_begin(g, service_of(g->fact), NULL);
 	for (size_t i = 0; i < 12; i++) {
 		choose(g, json_array_get(clients[0], i), servers, i, SYN);
 		choose(g, json_array_get(clients[0], i), servers, i, ACK);
@@ -197,12 +213,11 @@ static bool play_established(struct game *g)
 	for (size_t i = 0; i < 12; i++)
 		choose(g, json_array_get(clients[0], 12 + i), fact_get(then, "servers"), i, SYN);
 	check_listing(g, fact_get(then, "connections"));
-	return true;
 }
 
 static void established(void **state)
 {
-	play_all("schedule_established", play_established, 18);
+	play_all("schedule_established", play_established, 24);
 }
 
 /* ---- the order of the list, and its changes ---------------------------------------------- */
@@ -213,8 +228,9 @@ static void order_begin(struct game *g, const char *what)
 	const unsigned int *numbers = strcmp(what, "added 4 3 2 1") == 0 ? down : up;
 
 	path_reset(path);
-	g->service = service_add(path, &(struct service_spec){ .port = 1000,
-							       .sched = (enum cv_sched)sched_of(g->fact) });
+	g->port = 1000;
+	g->service = service_add(path, &(struct service_spec){ .port = g->port,
+							       .sched = sched_of(g->fact) });
 	g->first = path->num_dests;
 	for (unsigned int i = 0; i < 4; i++)
 		add_server(g, numbers[i], (int)numbers[i], NULL);
@@ -226,20 +242,17 @@ static void order_begin(struct game *g, const char *what)
 		dest_weight(path, g->first, 2);
 }
 
-static bool play_order(struct game *g)
+static void play_order(struct game *g)
 {
 	const json_t *servers = fact_get(g->fact, "servers");
 	const char *what = fact_text(g->fact, "case");
 
-	if (sched_of(g->fact) < 0)
-		return false;
 	order_begin(g, what);
 	for (size_t i = 0; i < json_array_size(servers); i++) {
 		if (i == 7 && strcmp(what, "weight of r1 changed midway") == 0)
 			dest_weight(path, g->first, 2);
 		choose(g, json_array_get(clients[0], i), servers, i, SYN);
 	}
-	return true;
 }
 
 static void order(void **state)
@@ -267,60 +280,124 @@ static void change(struct game *g, const char *step)
 	}
 }
 
-static bool play_disruption(struct game *g)
+static void play_disruption(struct game *g)
 {
 	json_t *steps = fact_get(g->fact, "servers"), *servers;
 	const char *step;
 
-	if (sched_of(g->fact) < 0)
-		return false;
+	g->v6 = fact_number(g->fact, "ip") == 6;
 	json_object_foreach(steps, step, servers) {
-		game_begin(g, (struct service_spec){ .sched = (enum cv_sched)sched_of(g->fact) }, NULL);
+		game_begin(g, service_of(g->fact), NULL);
 		change(g, step);
 		for (size_t i = 0; i < json_array_size(servers); i++)
-			choose(g, json_array_get(clients[0], i), servers, i, SYN);
+			choose(g, json_array_get(clients[g->v6], i), servers, i, SYN);
 	}
-	return true;
 }
 
 static void disruption(void **state)
 {
-	play_all("disruption", play_disruption, 6);
+	play_all("disruption", play_disruption, 32);
 }
 
 /* ---- thresholds ----------------------------------------------------------------------------- */
 
-static bool play_thresholds(struct game *g)
+static void play_thresholds(struct game *g)
 {
 	const json_t *servers = fact_get(g->fact, "servers");
 
-	if (sched_of(g->fact) < 0)
-		return false;
-	game_begin(g, (struct service_spec){ .sched = (enum cv_sched)sched_of(g->fact) },
-		   fact_text(g->fact, "option"));
+	game_begin(g, service_of(g->fact), fact_text(g->fact, "option"));
 	for (size_t i = 0; i < json_array_size(servers); i++)
 		choose(g, json_array_get(clients[0], i), servers, i, SYN);
 	check_listing(g, fact_get(g->fact, "connections"));
-	return true;
 }
 
 static void thresholds(void **state)
 {
-	play_all("thresholds", play_thresholds, 16);
+	play_all("thresholds", play_thresholds, 22);
+}
+
+/* ---- many addresses behind one mark ---------------------------------------------------------- */
+
+static const json_t *targets(void)
+{
+	const json_t *fact;
+	size_t i;
+
+	json_array_foreach(facts, i, fact) {
+		if (fact_is(fact, "targets"))
+			return fact_get(fact, "targets");
+	}
+	fail_msg("no list of targets");
+	return NULL;
+}
+
+static void play_round(struct game *g, size_t round, const json_t *servers)
+{
+	for (size_t i = 0; i < json_array_size(servers); i++) {
+		const char *want = json_string_value(json_array_get(servers, i));
+		struct packet in = { .dst = json_string_value(json_array_get(targets(), i)),
+				     .sport = (uint16_t)(30001 + round),
+				     .mark = 1 };
+
+		now_playing("%s to many, round %zu, %s", fact_text(g->fact, "sched"), round, in.dst);
+		expect_equal("server", server_of(path, g->door, &in), want ? want[1] - '0' : 0);
+	}
+}
+
+/*
+ * One service after another for the same mark: the servers come back from the
+ * trash with the connections that they have.
+ */
+static void succeed(struct game *g)
+{
+	const json_t *weights = fact_get(g->fact, "weights");
+
+	if (path->num_services)
+		service_remove(path, g->service);
+	g->service = service_add(path, &(struct service_spec){ .fwmark = 1, .sched = sched_of(g->fact) });
+	for (uint32_t i = 0; i < json_array_size(weights); i++) {
+		int weight = (int)json_integer_value(json_array_get(weights, i));
+
+		if (i >= path->num_dests) {
+			add_server(g, i + 1, weight, NULL);
+			continue;
+		}
+		path->dests[i].weight = weight;
+		dest_readd(path, g->service, i);
+	}
+}
+
+/* XDP knows no marks. */
+static void by_destination(void **state)
+{
+	struct game g = { .door = TC_DOOR };
+	unsigned int played = 0;
+	json_t *fact, *servers;
+	size_t i, round;
+
+	path_reset(path);
+	json_array_foreach(facts, i, fact) {
+		if (!fact_is(fact, "schedule_by_destination"))
+			continue;
+		g.fact = fact;
+		succeed(&g);
+		json_array_foreach(fact_get(fact, "rounds"), round, servers)
+			play_round(&g, played * 3 + round, servers);
+		played++;
+	}
+	expect_equal("facts played", played, 12);
 }
 
 /* ---- UDP and one-packet scheduling ------------------------------------------------------------ */
 
-static bool play_udp(struct game *g)
+static void play_udp(struct game *g)
 {
 	const json_t *servers = fact_get(g->fact, "servers");
 	bool once = json_is_string(fact_get(g->fact, "option"));
 	json_t *client;
 
-	if (sched_of(g->fact) < 0)
-		return false;
 	g->proto = IPPROTO_UDP;
-	game_begin(g, (struct service_spec){ .sched = (enum cv_sched)sched_of(g->fact),
+	game_begin(g, (struct service_spec){ .sched = sched_of(g->fact),
 					     .flags = once ? CV_SVC_ONEPACKET : 0 }, NULL);
 	for (size_t i = 0; i < json_array_size(servers); i++) {
 		client = json_pack("[s, i]", "10.0.0.2", 40000 + (int)i);
@@ -328,7 +405,6 @@ static bool play_udp(struct game *g)
 		json_decref(client);
 	}
 	check_listing(g, fact_get(g->fact, "connections"));
-	return true;
 }
 
 static void udp_and_one_packet(void **state)
@@ -338,11 +414,15 @@ static void udp_and_one_packet(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(plain),      cmocka_unit_test(established), cmocka_unit_test(order),
-	cmocka_unit_test(disruption), cmocka_unit_test(thresholds),  cmocka_unit_test(udp_and_one_packet),
+	cmocka_unit_test(disruption), cmocka_unit_test(thresholds),  cmocka_unit_test(by_destination),
+	cmocka_unit_test(udp_and_one_packet),
 };
 
 int main(int argc, char **argv)
 {
+	/* Room enough that no connection gives way to another: they count. */
+	const struct sizes sizes = { .max_conns = 32768 };
+
 	load_facts(NULL);
-	return packet_main(argc, argv, NULL, "sched", tests, sizeof(tests) / sizeof(tests[0]));
+	return packet_main(argc, argv, &sizes, "sched", tests, sizeof(tests) / sizeof(tests[0]));
 }

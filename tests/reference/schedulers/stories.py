@@ -2,7 +2,7 @@
 """Stories about schedulers, made from seeds: servers come, change and go between connections.
 
 A story is a dict: its name, the family's version, the scheduler and its flags, whether it is
-about a firewall mark (then connections go to many addresses), settings, and steps:
+about a firewall mark (then connections go to many addresses), and steps:
 
     ["add" | "edit", SERVER, WEIGHT, X, Y]   a server by its number; X, Y: thresholds or 0
     ["del", SERVER]
@@ -11,6 +11,9 @@ about a firewall mark (then connections go to many addresses), settings, and ste
     ["syn", N, [TARGET, ...]]                ... to these addresses in turn
     ["again", [CLIENT, ...], FLAGS]          more packets of those clients' connections
     ["sleep", SECONDS]
+    ["set", SETTING, VALUE]                  of net.ipv4.vs
+
+None depends on how long it takes, as long as half-open connections live (a minute).
 """
 import random
 
@@ -21,11 +24,10 @@ FALLBACKS = {"sh": ("", "sh-port", "sh-fallback", "sh-port,sh-fallback"),
 class Story:
     """What happens, and which servers there are meanwhile."""
 
-    def __init__(self, name, sched, flags="", version=4, mark=False, settings=None):
+    def __init__(self, name, sched, flags="", version=4, mark=False):
         self.dice = random.Random(name)
         self.servers, self.clients, self.steps = {}, 0, []
-        self.head = {"name": name, "ip": version, "sched": sched, "flags": flags, "mark": mark,
-                     "settings": settings or {}}
+        self.head = {"name": name, "ip": version, "sched": sched, "flags": flags, "mark": mark}
 
     def done(self):
         return {**self.head, "steps": self.steps}
@@ -116,20 +118,25 @@ def loads(sched, flags=""):
     return story.done()
 
 
-def caches(sched, settings=None, sleep=0):
-    """lblc, lblcr: addresses keep their servers until those are gone or have too much to do."""
-    story = Story(f"{sched} addresses {sleep}", sched, mark=True, settings=settings)
+def caches(sched, shrink=False):
+    """
+    lblc, lblcr: addresses keep their servers until those are gone or have too much to do. With
+    `shrink`, every set that has not changed for a second loses a server at its address's next call.
+    """
+    story = Story(f"{sched} addresses{' shrink' * shrink}", sched, mark=True)
     for number in range(9):
         story.add(number, story.dice.choice((1, 2, 3, 6)))
-    for _ in range(7 if sleep else 14):
+    for _ in range(6 if shrink else 14):
         story.syn(30, [story.dice.randrange(12) for _ in range(30)])
         clients = list(range(story.clients))
         story.again(sorted(story.dice.sample(clients, story.clients * 2 // 3)), "A")
         story.syn(30, [story.dice.randrange(15) for _ in range(30)])
         story.again(sorted(story.dice.sample(clients, story.clients // 4)), "FA")
         story.churn((0, 1, 2, 3, 6), story.dice.choice(((0, 0), (0, 0), (12, 4))))
-        if sleep:
-            story.steps.append(["sleep", story.dice.choice((0, sleep))])
+        if shrink:
+            story.steps += [["sleep", 2], ["set", "lblcr_expiration", 1]]
+            story.syn(15, story.dice.sample(range(15), 15))
+            story.steps.append(["set", "lblcr_expiration", 86400])
     return story.done()
 
 
@@ -188,7 +195,7 @@ def stories():
         yield turns("some", sched, some, 20, (7, 3))
     for sched in ("lblc", "lblcr"):
         yield caches(sched)
-    yield caches("lblcr", {"lblcr_expiration": 2}, 3)
+    yield caches("lblcr", shrink=True)
     dh = Story("dh addresses", "dh", mark=True)
     for number in range(14):
         dh.add(number, number % 3)

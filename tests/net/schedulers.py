@@ -1,0 +1,59 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# seconds: 600
+"""Which server every connection of a story gets, against what the kernel's IPVS was recorded to choose.
+
+The stories are those of tests/reference/schedulers: servers come, change and go between connections, under
+every scheduler and flag. A selection of them, or with CULVERT_LONG=1 all.
+"""
+import json
+import os
+import subprocess
+import sys
+
+REFERENCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "../reference"))
+CULVERT = os.path.join(os.environ.get("BUILD", os.path.join(REFERENCE, "../../build")), "culvert")
+SELECTION = ("sh sh-port ip6", "sh sh-fallback ip4 12", "mh mh-port ip6", "mh mh-fallback ip4 12", "mh  ip4 25",
+             "rr hysteresis", "wrr many", "wrr edges", "lc loads", "wlc some", "sed loads", "nq some", "fo some",
+             "ovf loads", "lblc addresses", "lblcr addresses", "dh addresses", "metamorphosis")
+
+
+def stories(lines):
+    return {story["name"]: story for story in map(json.loads, lines)}
+
+
+def first_difference(want, got):
+    """As a line; None: there is none."""
+    if want["steps"] != got["steps"]:
+        return "the story has changed since it was recorded"
+    times = [step for step in want["steps"] if step[0] == "syn"]
+    for number, (ours, kernels) in enumerate(zip(got["chosen"], want["chosen"])):
+        for i, (one, other) in enumerate(zip(ours, kernels)):
+            if one != other:
+                before = [step for step in want["steps"][:want["steps"].index(times[number])] if step[0] != "again"]
+                return f"batch {number}, connection {i}: server {one}, the kernel's {other} (after {before[-3:]})"
+    return None if [len(one) for one in got["chosen"]] == [step[1] for step in times] else "not all was played"
+
+
+def main():
+    with open(os.path.join(REFERENCE, "facts/schedulers.jsonl"), encoding="ascii") as file:
+        recorded = stories(file)
+    wanted = [name for name in recorded
+              if os.environ.get("CULVERT_LONG") or any(name.startswith(start) for start in SELECTION)]
+    play = subprocess.run(["/usr/bin/python3", os.path.join(REFERENCE, "schedulers/play"), "--culvert", CULVERT,
+                           "--mode", "xdp", *wanted], stdout=subprocess.PIPE, text=True, check=False)
+    played = stories(play.stdout.splitlines())
+    failed = play.returncode != 0
+    for name in wanted:
+        told = first_difference(recorded[name], played[name]) if name in played else "was not played"
+        if told:
+            failed = True
+            print(f"{name}: {told}", file=sys.stderr)
+    if len(wanted) < len(SELECTION):
+        failed = True
+        print("the recording lacks stories", file=sys.stderr)
+    print(f"{sum(len(batch) for story in played.values() for batch in story['chosen'])} choices in {len(played)} stories")
+    return 1 if failed else 0
+
+
+sys.exit(main())
