@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Masquerading, byte for byte: what comes out is the packet as it would have been
+ * built for the other address and port, checksums computed from scratch.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "case.h"
+#include "talk.h"
+
+static struct packet request(bool v6, uint8_t proto)
+{
+	return (struct packet){ .v6 = v6, .proto = proto, .dport = 8001, .payload = 5 };
+}
+
+/* The request as the real server gets it, or the answer as the client does. */
+static struct packet to_server(struct packet p)
+{
+	p.dst = server_addr(1, p.v6);
+	p.dport = 8080;
+	p.ttl = 63;
+	return p;
+}
+
+static struct packet answer(bool v6, uint8_t proto)
+{
+	return (struct packet){ .v6 = v6,
+				.proto = proto,
+				.src = server_addr(1, v6),
+				.sport = 8080,
+				.dst = v6 ? CLIENT6 : CLIENT,
+				.dport = 40000,
+				.flags = SYN | ACK,
+				.payload = 8 };
+}
+
+static struct packet to_client(struct packet p)
+{
+	p.src = p.v6 ? VIP6 : VIP;
+	p.sport = 8001;
+	p.ttl = 63;
+	return p;
+}
+
+static void check(enum door door, struct packet in, struct packet out, const uint8_t *dmac,
+		  const uint8_t *smac)
+{
+	struct frame f, want;
+	struct outcome o;
+	int at;
+
+	frame_build(&f, &in);
+	frame_build(&want, &out);
+	path_send(path, door, &f, 0, &o);
+	expect_equal("sent", o.fate, SENT);
+	if (door == XDP_DOOR && !o.handed_on) {
+		memcpy(want.data, dmac, 6);
+		memcpy(want.data + 6, smac, 6);
+	}
+	at = frame_differs(&want, &o.out, 0);
+	if (at < 0)
+		return;
+	frame_print("expected", &want);
+	frame_print("out", &o.out);
+	fault("differs from byte %d on", at);
+}
+
+static void begin(enum door door, bool v6, uint8_t proto)
+{
+	struct talk t = { .door = door, .v6 = v6, .proto = proto, .method = 'm' };
+
+	path_reset(path);
+	talk_begin(&t);
+	now_playing("IPv%d, protocol %u, %s", v6 ? 6 : 4, proto, door_names[door]);
+}
+
+/* ---- there and back ---------------------------------------------------------------------- */
+
+static void there_and_back(void **state)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	uint8_t mac[6];
+
+	server_mac(1, mac);
+	for (int i = 0; i < 4 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS % 2;
+		uint8_t proto = protos[i / DOORS / 2];
+		struct packet c = request(v6, proto), s = answer(v6, proto);
+		struct cv_counters n;
+
+		begin(door, v6, proto);
+		check(door, c, to_server(c), mac, REAL_MAC);
+		check(door, s, to_client(s), CLIENT_MAC, UP_MAC);
+		c.flags = s.flags = ACK;
+		c.payload = 0;
+		c.tos = s.tos = 0x28;
+		c.df = s.df = !v6;
+		check(door, c, to_server(c), mac, REAL_MAC);
+		check(door, s, to_client(s), CLIENT_MAC, UP_MAC);
+		n = path_counters(path, 0);
+		expect_equal("in", (long)n.inpkts, 2);
+		expect_equal("out", (long)n.outpkts, 2);
+		expect_equal("connections", (long)n.conns, 1);
+		expect_audit(path);
+	}
+}
+
+/* Options and extension headers are tc's, and come to the same. */
+static void with_options(void **state)
+{
+	uint8_t mac[6];
+
+	server_mac(1, mac);
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		struct packet p = request(i / DOORS, IPPROTO_TCP);
+
+		p.options = i / DOORS ? 0 : 3;
+		p.ext = i / DOORS ? "HD" : NULL;
+		begin(door, i / DOORS, IPPROTO_TCP);
+		check(door, p, to_server(p), mac, REAL_MAC);
+	}
+}
+
+/* Any payload, so that the checksums take every value they can, 0 and 0xffff among them. */
+static void many_checksums(void **state)
+{
+	uint8_t mac[6];
+
+	server_mac(1, mac);
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+
+		begin(door, i / DOORS, IPPROTO_UDP);
+		for (unsigned int port = 1; port < 65536; port += getenv("CULVERT_LONG") ? 1 : 97) {
+			struct packet p = request(i / DOORS, IPPROTO_UDP);
+
+			p.sport = (uint16_t)port;
+			p.payload = (uint16_t)(port % 3);
+			check(door, p, to_server(p), mac, REAL_MAC);
+			if (port % 512 < 97) {
+				path_advance(path, 301 * CV_HZ);
+				path_sweep(path);
+				path->dests[0].neigh_seen = path->clock->now;
+			}
+		}
+	}
+}
+
+/* UDP over IPv4 without a checksum: a client's packet gets one, as udp_dnat_handler() gives it. */
+static void no_checksum(void **state)
+{
+	for (int door = 0; door < DOORS; door++) {
+		struct packet p = request(false, IPPROTO_UDP);
+
+		p.patch[0] = (struct patch){ 26, 0 };
+		p.patch[1] = (struct patch){ 27, 0 };
+		begin((enum door)door, false, IPPROTO_UDP);
+		check((enum door)door, p, to_server(request(false, IPPROTO_UDP)), NULL, NULL);
+	}
+}
+
+/* An answer of nobody's, or one that came too late, is the stack's. */
+static void not_an_answer(void **state)
+{
+	for (int door = 0; door < DOORS; door++) {
+		struct packet c = request(false, IPPROTO_TCP), s = answer(false, IPPROTO_TCP);
+
+		begin((enum door)door, false, IPPROTO_TCP);
+		expect_fate(path, (enum door)door, &s, PASSED);
+		expect_fate(path, (enum door)door, &c, SENT);
+		s.sport = 8081;
+		expect_fate(path, (enum door)door, &s, PASSED);
+		s.sport = 8080;
+		s.src = server_addr(2, 0);
+		expect_fate(path, (enum door)door, &s, PASSED);
+		s.src = server_addr(1, 0);
+		expect_fate(path, (enum door)door, &s, SENT);
+		path_advance(path, 1000 * CV_HZ);
+		expect_fate(path, (enum door)door, &s, PASSED);
+		expect_audit(path);
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(there_and_back), cmocka_unit_test(with_options),
+	cmocka_unit_test(many_checksums), cmocka_unit_test(no_checksum),
+	cmocka_unit_test(not_an_answer),
+};
+
+PACKET_MAIN("nat", NULL, tests)
