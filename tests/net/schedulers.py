@@ -36,7 +36,7 @@ def first_difference(want, got):
 
 
 def main():
-    with open(os.path.join(REFERENCE, "facts/schedulers.jsonl"), encoding="ascii") as file:
+    with open(os.path.join(REFERENCE, "facts/stories.jsonl"), encoding="ascii") as file:
         recorded = stories(file)
     wanted = [name for name in recorded
               if os.environ.get("CULVERT_LONG") or any(name.startswith(start) for start in SELECTION)]
