@@ -259,6 +259,34 @@ void frame_routed(struct frame *f, const uint8_t *dmac, const uint8_t *smac)
 	}
 }
 
+void frame_tunnel(struct frame *f, const char *src, const char *dst)
+{
+	struct frame inner = *f;
+	bool v6, inner_v6 = frame_v6(f);
+	union cv_addr s = addr_of(src, NULL), d = addr_of(dst, &v6);
+	const uint8_t *ip = inner.data + ETH_LEN;
+	uint8_t ttl = inner_v6 ? ip[7] : ip[8], proto = inner_v6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+
+	f->len = ETH_LEN;
+	f->data[12] = v6 ? 0x86 : 0x08;
+	f->data[13] = v6 ? 0xdd : 0x00;
+	if (v6) {
+		struct ipv6hdr *outer = append(f, sizeof(*outer));
+
+		*outer = (struct ipv6hdr){ .version = 6, .nexthdr = proto, .hop_limit = ttl };
+		memcpy(&outer->saddr, &s, sizeof(s));
+		memcpy(&outer->daddr, &d, sizeof(d));
+	} else {
+		struct iphdr *outer = append(f, sizeof(*outer));
+
+		*outer = (struct iphdr){ .version = 4, .ihl = 5, .ttl = ttl, .protocol = proto,
+					 .frag_off = inner_v6 ? 0 : htons(0x4000),
+					 .saddr = s.v4, .daddr = d.v4 };
+	}
+	memcpy(append(f, inner.len - ETH_LEN), ip, inner.len - ETH_LEN);
+	put_lengths(f, ETH_LEN, v6);
+}
+
 /* RFC 1812, 4.3.2.3 and RFC 4443, 2.4 (c): how long an error is at most. */
 #define ERROR4_MAX 576
 #define ERROR6_MAX 1280

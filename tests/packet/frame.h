@@ -69,6 +69,9 @@ void frame_build(struct frame *f, const struct packet *p);
 /* The frame, sent on: other MACs (NULL: as they were) and one hop less. */
 void frame_routed(struct frame *f, const uint8_t *dmac, const uint8_t *smac);
 
+/* The frame's packet (TOS 0; of IPv4, with DF) inside another one, plain IP in IP. */
+void frame_tunnel(struct frame *f, const char *src, const char *dst);
+
 /* An ICMP or ICMPv6 error about the frame's packet, in a frame with the same link layer. */
 struct icmp_error {
 	uint8_t type, code;
