@@ -25,6 +25,16 @@ test-long: all
 	@$(DEPS) test reference
 	BUILD=$(BUILD) tests/run --long
 
+# Against the real kernel, in an emulated machine: about an hour.
+test-reference: all
+	@$(DEPS) test reference
+	BUILD=$(BUILD) tests/reference/run
+
+# The packet and network tests under the oldest kernel that culvert supports.
+test-kernel61: all
+	@$(DEPS) test reference
+	BUILD=$(BUILD) tests/reference/suite
+
 demo: all
 	@$(DEPS) test
 	BUILD=$(BUILD) demo/run
@@ -46,4 +56,4 @@ format lint:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all install test test-long demo demo-gateway bench format lint clean
+.PHONY: all install test test-long test-reference test-kernel61 demo demo-gateway bench format lint clean
