@@ -73,12 +73,50 @@ struct {
 	__type(value, struct cache_member);
 } cache_members SEC(".maps");
 
-static __always_inline void cache_key(const struct cv_service *svc, __u32 service, const struct flow *f,
-				      struct cache_key *key)
+/*
+ * What a choice, or the sweep, works on: per CPU, because the stack is short. They
+ * do not interrupt one another: packets and timers are a CPU's softirqs, which
+ * run one at a time, and who sends from a process holds them off.
+ */
+struct cache_work {
+	struct cache_key key;		/* of the address */
+	struct cache_entry entry;	/* a new one */
+	struct cache_member_key member;	/* of a server in its set */
+	struct cache_member link;	/* a new one */
+	/* Of a walk through a set: */
+	struct load load;		/* the best one's */
+	__u32 best;
+	__u32 best_before;		/* the one before it; CV_NONE: it is the head */
+	__u32 before;			/* the one before the one looked at */
+	bool most;			/* the best is the most loaded */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cache_work);
+} cache_works SEC(".maps");
+
+static __always_inline struct cache_work *cache_work(void)
 {
-	key->addr = f->daddr;
-	key->service = service;
-	key->since = READ_ONCE(svc->cache_since);
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cache_works, &zero);
+}
+
+/* For a connection to the address that f calls. */
+static __always_inline struct cache_work *cache_begin(const struct cv_service *svc, __u32 service,
+						      const struct flow *f)
+{
+	struct cache_work *w = cache_work();
+
+	if (w) {
+		w->key.addr = f->daddr;
+		w->key.service = service;
+		w->key.since = READ_ONCE(svc->cache_since);
+	}
+	return w;
 }
 
 /* ---- servers -------------------------------------------------------------- */
@@ -141,42 +179,45 @@ static __always_inline bool cache_expired(const struct cv_service *svc, const st
 
 static long cache_drop_member(__u32 step, void *arg)
 {
-	struct cache_member_key *key = arg;
+	struct cache_work *w = *(struct cache_work **)arg;
 	struct cache_member *m;
 	__u32 next;
 
-	if (key->dest == CV_NONE)
+	if (w->member.dest == CV_NONE)
 		return 1;
-	m = bpf_map_lookup_elem(&cache_members, key);
+	m = bpf_map_lookup_elem(&cache_members, &w->member);
 	if (!m)
 		return 1;
 	next = m->next;
-	bpf_map_delete_elem(&cache_members, key);
-	key->dest = next;
+	bpf_map_delete_elem(&cache_members, &w->member);
+	w->member.dest = next;
 	return 0;
 }
 
 /* With the lock of its service, if there still is that service. */
-static __noinline int cache_forget(const struct cache_key *key)
+static __noinline int cache_forget(struct cache_work *w)
 {
-	struct cache_entry *e = bpf_map_lookup_elem(&cache, key);
-	struct cache_member_key member = { .of = *key };
+	struct cache_entry *e;
 	struct cv_service *svc;
 
+	if (!w)
+		return 0;
+	e = bpf_map_lookup_elem(&cache, &w->key);
 	if (!e)
 		return 0;
-	member.dest = e->size ? e->head : CV_NONE;
-	bpf_loop(SCHED_STEPS, cache_drop_member, &member, 0);
-	svc = service_at(key->service);
-	if (!bpf_map_delete_elem(&cache, key) && svc && svc->cache_since == key->since)
+	w->member.of = w->key;
+	w->member.dest = e->size ? e->head : CV_NONE;
+	bpf_loop(SCHED_STEPS, cache_drop_member, &w, 0);
+	svc = service_at(w->key.service);
+	if (!bpf_map_delete_elem(&cache, &w->key) && svc && svc->cache_since == w->key.since)
 		__sync_fetch_and_sub(&svc->cache_entries, 1);
 	return 0;
 }
 
 /* What is remembered of the address: used from now on, and for another day. */
-static __always_inline struct cache_entry *cache_find(const struct cv_service *svc, const struct cache_key *key)
+static __always_inline struct cache_entry *cache_find(const struct cv_service *svc, struct cache_work *w)
 {
-	struct cache_entry *e = bpf_map_lookup_elem(&cache, key);
+	struct cache_entry *e = bpf_map_lookup_elem(&cache, &w->key);
 
 	if (!e || cache_expired(svc, e))
 		return NULL;
@@ -185,21 +226,21 @@ static __always_inline struct cache_entry *cache_find(const struct cv_service *s
 }
 
 /* With the lock: the address's entry, made if there is none. NULL: there is no room. */
-static __always_inline struct cache_entry *cache_make(struct cv_service *svc, const struct cache_key *key)
+static __always_inline struct cache_entry *cache_make(struct cv_service *svc, struct cache_work *w)
 {
-	struct cache_entry *e = cache_find(svc, key), new = { .head = CV_NONE };
+	struct cache_entry *e = cache_find(svc, w);
 
 	if (e)
 		return e;
-	cache_forget(key);
+	cache_forget(w);
 	/* ip_vs_lblc_new() */
 	if (svc->sched == CV_SCHED_LBLC && READ_ONCE(svc->cache_entries) >= CACHE_SIZE * 3 / 2)
 		return NULL;
-	new.used = READ_ONCE(clock.now);
-	if (bpf_map_update_elem(&cache, key, &new, BPF_NOEXIST))
+	w->entry = (struct cache_entry){ .used = READ_ONCE(clock.now), .head = CV_NONE };
+	if (bpf_map_update_elem(&cache, &w->key, &w->entry, BPF_NOEXIST))
 		return NULL;
 	__sync_fetch_and_add(&svc->cache_entries, 1);
-	return bpf_map_lookup_elem(&cache, key);
+	return bpf_map_lookup_elem(&cache, &w->key);
 }
 
 /* ---- the sweep ------------------------------------------------------------ */
@@ -227,20 +268,22 @@ static __always_inline bool cache_partial(struct cv_service *svc, const struct c
 
 static long cache_sweep_entry(void *map, const void *k, void *value, void *arg)
 {
-	struct cache_key key = *(const struct cache_key *)k;
-	struct cv_service *svc = service_at(key.service);
+	const struct cache_key *key = k;
+	struct cv_service *svc = service_at(key->service);
+	struct cache_work *w = cache_work();
 	struct cache_entry *e = value;
 
-	if (!svc)
+	if (!svc || !w)
 		return 0;
-	if (svc->cache_since != key.since) {
-		cache_forget(&key);
+	w->key = *key;
+	if (svc->cache_since != key->since) {
+		cache_forget(w);
 		return 0;
 	}
 	if (!cache_expired(svc, e) && !cache_partial(svc, e))
 		return 0;
 	if (sched_lock(svc)) {
-		cache_forget(&key);
+		cache_forget(w);
 		sched_unlock(svc);
 	}
 	return 0;

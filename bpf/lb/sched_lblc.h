@@ -21,14 +21,16 @@ static __always_inline bool lblc_usable(struct cv_service *svc, __u64 server)
 static __noinline __u32 sched_lblc(struct cv_service *svc, __u32 service, const struct flow *f)
 {
 	struct cache_entry *e;
-	struct cache_key key;
+	struct cache_work *w;
 	__u64 server;
 	__u32 chosen;
 
 	if (!svc || !f)
 		return CV_NONE;
-	cache_key(svc, service, f, &key);
-	e = cache_find(svc, &key);
+	w = cache_begin(svc, service, f);
+	if (!w)
+		return CV_NONE;
+	e = cache_find(svc, w);
 	if (e) {
 		server = READ_ONCE(e->server);
 		if (lblc_usable(svc, server))
@@ -37,7 +39,7 @@ static __noinline __u32 sched_lblc(struct cv_service *svc, __u32 service, const 
 	chosen = sched_least(svc, CV_SCHED_WLC);
 	if (chosen == CV_NONE || !sched_lock(svc))
 		return chosen;
-	e = cache_make(svc, &key);
+	e = cache_make(svc, w);
 	if (e)
 		WRITE_ONCE(e->server, server_of(chosen));
 	sched_unlock(svc);

@@ -10,17 +10,8 @@
 
 #include "sched_cache.h"
 
-struct set_walk {
-	struct cache_member_key key;	/* of the one looked at */
-	__u32 before;			/* the one before it; CV_NONE: it is the head */
-	__u32 best;
-	__u32 best_before;
-	struct load load;		/* the best one's */
-	bool most;			/* the best is the most loaded */
-};
-
 /* ip_vs_dest_set_min() and _max() ask different things; one that left for good goes first. */
-static __always_inline bool set_better(const struct set_walk *w, const struct cv_dest *d, bool stale)
+static __always_inline bool set_better(const struct cache_work *w, const struct cv_dest *d, bool stale)
 {
 	struct load load = load_of(d);
 
@@ -33,94 +24,86 @@ static __always_inline bool set_better(const struct set_walk *w, const struct cv
 
 static long set_step(__u32 step, void *arg)
 {
-	struct set_walk *w = arg;
+	struct cache_work *w = *(struct cache_work **)arg;
 	struct cache_member *m;
 	struct cv_dest *d;
 	bool stale;
 
-	if (w->key.dest == CV_NONE)
+	if (w->member.dest == CV_NONE)
 		return 1;
-	m = bpf_map_lookup_elem(&cache_members, &w->key);
-	d = dest_at(w->key.dest);
+	m = bpf_map_lookup_elem(&cache_members, &w->member);
+	d = dest_at(w->member.dest);
 	if (!m || !d)
 		return 1;
 	stale = m->serial != d->serial;
 	if (set_better(w, d, stale)) {
-		w->best = w->key.dest;
+		w->best = w->member.dest;
 		w->best_before = w->before;
 		w->load = load_of(d);
 		if (stale)
 			return 1;
 	}
-	w->before = w->key.dest;
-	w->key.dest = READ_ONCE(m->next);
+	w->before = w->member.dest;
+	w->member.dest = READ_ONCE(m->next);
 	return 0;
 }
 
-static __always_inline void set_search(struct set_walk *w, const struct cache_key *key, const struct cache_entry *e,
-				       bool most)
+/* Finds the least loaded, or the most loaded, in w->best. */
+static __noinline int set_search(struct cache_work *w, const struct cache_entry *e, bool most)
 {
-	w->key.of = *key;
-	w->key.dest = READ_ONCE(e->head);
-	w->key.zero = 0;
+	if (!w || !e)
+		return 0;
+	w->member.of = w->key;
+	w->member.dest = READ_ONCE(e->head);
 	w->before = w->best = w->best_before = CV_NONE;
-	w->load.conns = w->load.weight = 0;
 	w->most = most;
-	bpf_loop(SCHED_STEPS, set_step, w, 0);
-}
-
-static __noinline __u32 set_least(const struct cache_key *key, const struct cache_entry *e)
-{
-	struct set_walk w;
-
-	set_search(&w, key, e, false);
-	return w.best;
+	bpf_loop(SCHED_STEPS, set_step, &w, 0);
+	return 0;
 }
 
 /* With the lock. */
-static __noinline int set_drop_most(const struct cache_key *key, struct cache_entry *e)
+static __always_inline void set_drop_most(struct cache_work *w, struct cache_entry *e)
 {
 	struct cache_member *m, *before;
-	struct set_walk w;
 	__u32 next;
 
-	set_search(&w, key, e, true);
-	if (w.best == CV_NONE)
-		return 0;
-	w.key.dest = w.best;
-	m = bpf_map_lookup_elem(&cache_members, &w.key);
+	set_search(w, e, true);
+	if (w->best == CV_NONE)
+		return;
+	w->member.dest = w->best;
+	m = bpf_map_lookup_elem(&cache_members, &w->member);
 	if (!m)
-		return 0;
+		return;
 	next = m->next;
-	bpf_map_delete_elem(&cache_members, &w.key);
-	w.key.dest = w.best_before;
-	before = bpf_map_lookup_elem(&cache_members, &w.key);
+	bpf_map_delete_elem(&cache_members, &w->member);
+	w->member.dest = w->best_before;
+	before = bpf_map_lookup_elem(&cache_members, &w->member);
 	if (before)
 		WRITE_ONCE(before->next, next);
 	else
 		WRITE_ONCE(e->head, next);
 	e->size--;
 	e->modified = READ_ONCE(clock.now);
-	return 0;
 }
 
 /* With the lock. One that is there already keeps its place. */
-static __noinline int set_add(const struct cache_key *key, struct cache_entry *e, __u32 dest)
+static __always_inline void set_add(struct cache_work *w, struct cache_entry *e, __u32 dest)
 {
-	struct cache_member_key k = { .of = *key, .dest = dest };
-	struct cache_member *m = bpf_map_lookup_elem(&cache_members, &k);
-	struct cache_member new = { .next = e->head, .serial = server_of(dest) >> 32 };
+	struct cache_member *m;
 
+	w->member.of = w->key;
+	w->member.dest = dest;
+	w->link = (struct cache_member){ .next = e->head, .serial = server_of(dest) >> 32 };
+	m = bpf_map_lookup_elem(&cache_members, &w->member);
 	if (m) {
-		m->serial = new.serial;
-		return 0;
+		m->serial = w->link.serial;
+		return;
 	}
-	if (bpf_map_update_elem(&cache_members, &k, &new, BPF_NOEXIST))
-		return 0;
+	if (bpf_map_update_elem(&cache_members, &w->member, &w->link, BPF_NOEXIST))
+		return;
 	WRITE_ONCE(e->head, dest);
 	e->size++;
 	e->modified = READ_ONCE(clock.now);
-	return 0;
 }
 
 static __always_inline bool set_rested(const struct cache_entry *e)
@@ -132,18 +115,21 @@ static __noinline __u32 sched_lblcr(struct cv_service *svc, __u32 service, const
 {
 	__u32 chosen = CV_NONE;
 	struct cache_entry *e;
-	struct cache_key key;
+	struct cache_work *w;
 
 	if (!svc || !f)
 		return CV_NONE;
-	cache_key(svc, service, f, &key);
-	e = cache_find(svc, &key);
+	w = cache_begin(svc, service, f);
+	if (!w)
+		return CV_NONE;
+	e = cache_find(svc, w);
 	if (e) {
-		chosen = set_least(&key, e);
+		set_search(w, e, false);
+		chosen = w->best;
 		if (e->size > 1 && set_rested(e) && sched_lock(svc)) {
-			e = cache_find(svc, &key);
+			e = cache_find(svc, w);
 			if (e && e->size > 1)
-				set_drop_most(&key, e);
+				set_drop_most(w, e);
 			sched_unlock(svc);
 		}
 		if (chosen != CV_NONE && !cache_overloaded(svc, chosen))
@@ -152,9 +138,9 @@ static __noinline __u32 sched_lblcr(struct cv_service *svc, __u32 service, const
 	chosen = sched_least(svc, CV_SCHED_WLC);
 	if (chosen == CV_NONE || !sched_lock(svc))
 		return chosen;
-	e = cache_make(svc, &key);
+	e = cache_make(svc, w);
 	if (e)
-		set_add(&key, e, chosen);
+		set_add(w, e, chosen);
 	sched_unlock(svc);
 	return chosen;
 }
