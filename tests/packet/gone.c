@@ -75,6 +75,28 @@ static void quiesced_expiring(void **state)
 	}
 }
 
+/*
+ * A template still leads to a quiesced server; expire_nodest_conn does not take
+ * the connection that XDP has just made, and handed on, for an old one.
+ */
+static void quiesced_template(void **state)
+{
+	for (int door = 0; door < DOORS; door++) {
+		uint32_t r1 = two_servers(CV_SCHED_RR), service = path->dests[r1].service;
+
+		path->svcs[service].flags |= CV_SVC_PERSISTENT;
+		path->svcs[service].timeout = 300;
+		path->settings->expire_nodest_conn = 1;
+		expect_server(door, first, 2);
+		dest_weight(path, r1 + 1, 0);
+		path_advance(path, 2 * CV_HZ); /* the neighbour table wants to see a packet */
+		expect_server(door, second, 2);
+		expect_equal("made", (long)path_cause(path, CV_C_CONN_NEW), 2);
+		expect_equal("counted", (long)path_counters(path, r1 + 1).conns, 2);
+		expect_audit(path);
+	}
+}
+
 /* ---- removed ----------------------------------------------------------------------------- */
 
 /* Its connections' packets are dropped while it is away, and flow again with the old counts. */
@@ -215,6 +237,7 @@ static void set_busy(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(quiesced),	    cmocka_unit_test(quiesced_expiring),
+	cmocka_unit_test(quiesced_template),
 	cmocka_unit_test(removed),	    cmocka_unit_test(removed_expiring),
 	cmocka_unit_test(service_gone),	    cmocka_unit_test(all_services_gone),
 	cmocka_unit_test(half_a_change),    cmocka_unit_test(scheduler_busy),
