@@ -2,6 +2,7 @@
 /* What is a packet of a service, and what passes untouched because it is none. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <stdio.h>
 
 #include "case.h"
 
@@ -248,6 +249,26 @@ static void passed_cut(void **state)
 	assert_int_equal(table_count(path, false) + table_count(path, true), 0);
 }
 
+/* The one header checksum whose change by a hop carries over: 0xfeff becomes 0. */
+static void checksum_carries(void **state)
+{
+	char src[32];
+	struct packet_case c = { .what = "checksum 0xfeff", .in = { .src = src }, .fate = SENT,
+				 .cause = CV_C_SENT, .conns = 1 };
+	unsigned int found = 0;
+	struct frame f;
+
+	for (unsigned int i = 0; i < 65536 && !found; i++) {
+		snprintf(src, sizeof(src), "10.77.%u.%u", i >> 8, i & 255);
+		frame_build(&f, &c.in);
+		if (f.data[ETH_LEN + 10] != 0xfe || f.data[ETH_LEN + 11] != 0xff)
+			continue;
+		found++;
+		cases_play(path, web_service, &c, 1);
+	}
+	assert_int_equal(found, 1);
+}
+
 /* ---- nothing to do ---------------------------------------------------------------------- */
 
 /* Without any service, nothing is looked at or counted. */
@@ -272,6 +293,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(for_others),	    cmocka_unit_test(passed_malformed),
 	cmocka_unit_test(passed_martians),  cmocka_unit_test(established_sent),
 	cmocka_unit_test(established_passed),
+	cmocka_unit_test(checksum_carries),
 	cmocka_unit_test(passed_cut),	    cmocka_unit_test(no_service_at_all),
 };
 
