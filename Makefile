@@ -20,10 +20,11 @@ test: all
 	@$(DEPS) test
 	BUILD=$(BUILD) tests/run
 
-# As test, and what takes minutes: random kills, long soaks, the real kernel in a VM.
+# As test, and what takes minutes: random kills, long soaks. What it counted goes into the page.
 test-long: all
 	@$(DEPS) test reference
-	BUILD=$(BUILD) tests/run --long
+	BUILD=$(BUILD) tests/run --long --figures $(BUILD)/figures
+	tools/reliability $(BUILD)/figures
 
 # Against the real kernel, in an emulated machine: about an hour.
 test-reference: all

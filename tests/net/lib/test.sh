@@ -52,6 +52,11 @@ skip() {
 	exit 77
 }
 
+# figure NAME VALUE UNIT...: what this test counted, for docs/reliability.md; see tools/reliability.
+figure() {
+	[ -z "${CULVERT_FIGURES:-}" ] || echo "figure $*" >>"$CULVERT_FIGURES"
+}
+
 ours() {
 	[ "${DIRECTOR:-}" != kernel ] || skip "about culvert alone"
 }
