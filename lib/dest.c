@@ -126,7 +126,11 @@ static void routes_due(struct txn *t, const struct cv_dest *d, uint32_t flags)
 		txn_set(t, &t->cv->journal->routes_due, 1);
 }
 
-/* __ip_vs_update_dest(): what -a and -e set. The flags, which let packets through, come last. */
+/*
+ * __ip_vs_update_dest(): what -a and -e set. The flags, which let packets through, come last. The
+ * next hop is looked up again by the packet that comes next: what was found before the destination
+ * went into the trash may have led to a device that is no more.
+ */
 static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *s,
 		   const struct host_view *host)
 {
@@ -145,6 +149,7 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 	if (s->method == CV_MASQ)
 		settings_add_host(t, &s->addr);
 	routes_due(t, d, flags_of(s, host));
+	txn_set(t, &d->nh_due, cv_now(t->cv));
 	txn_set(t, &d->flags, flags_of(s, host));
 }
 

@@ -135,7 +135,8 @@ struct cv_dest {
 	 * First line: what a packet of a live connection needs. flags is the
 	 * library's, the rest the data path's. nh[nh_cur & 1] is valid; the other
 	 * is written by the one CPU that moved nh_due forward by
-	 * compare-and-swap, and then nh_cur is flipped.
+	 * compare-and-swap, and then nh_cur is flipped. (The library sets nh_due
+	 * to now when it adds or edits the destination.)
 	 */
 	__u32 flags;
 	__u32 nh_cur;

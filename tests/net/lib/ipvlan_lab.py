@@ -56,7 +56,7 @@ class Lab:
     def __init__(self, driver="culvert", names=("client", "host", "s1", "s2")):
         self.driver = driver
         # tests/run sweeps up after a test that was killed, by the name that it gave it.
-        self.prefix = os.environ.get("LAB", f"ipv{os.getpid()}") + "-"
+        self.prefix = os.environ.get("LAB", f"cv{os.getpid()}") + "-"
         self.names, self.fds, self.cookies, self.children = [], {}, [], []
         self.servers = {}
         build = os.environ.get("BUILD") or os.path.join(os.path.dirname(__file__), "../../../build")
