@@ -40,7 +40,7 @@ static void goal(struct cv *cv, uint64_t todo)
 /* What forwards and what answers go out by follow the devices (culvert0.h). */
 static void routes_due(struct cv *cv)
 {
-	__atomic_store_n(&cv->journal->routes_due, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&cv->journal->routes_due, ROUTES_ALL, __ATOMIC_RELEASE);
 }
 
 static int open_links(struct cv *cv, int *out)

@@ -47,24 +47,24 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 	out->method = c->method;
 	out->dest_family = out->family;
 	if (c->dest < cv->journal->geo.max_dests)
-		out->dest_family = cv->dests[c->dest].flags & CV_DEST_IPV6 ? AF_INET6 : AF_INET;
+		out->dest_family = dest_at(cv, c->dest)->flags & CV_DEST_IPV6 ? AF_INET6 : AF_INET;
 }
 
 /* False: there is no live connection in this slot. */
 static bool read4(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_info *out)
 {
+	const struct cv_conn4 *at = conn4_at(cv, slot);
 	struct cv_conn4 e;
 	uint32_t ctl;
 
-	if (!copy_entry(&cv->conn4[slot], &cv->conn4[slot].c, &e, sizeof(e), &ctl) ||
-	    cv_before(e.c.expires, now))
+	if (!copy_entry(at, &at->c, &e, sizeof(e), &ctl) || cv_before(e.c.expires, now))
 		return false;
 	*out = (struct cv_conn_info){ .family = AF_INET };
 	out->caddr.v4 = e.caddr;
 	out->vaddr.v4 = e.vaddr;
 	show_common(cv, &e.c, ctl, now, out);
 	if (out->dest_family == AF_INET6)
-		out->daddr = cv->dests[e.c.dest].addr;
+		out->daddr = dest_at(cv, e.c.dest)->addr;
 	else
 		out->daddr.v4 = e.daddr;
 	return true;
@@ -72,11 +72,11 @@ static bool read4(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_inf
 
 static bool read6(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_info *out)
 {
+	const struct cv_conn6 *at = conn6_at(cv, slot);
 	struct cv_conn6 e;
 	uint32_t ctl;
 
-	if (!copy_entry(&cv->conn6[slot], &cv->conn6[slot].c, &e, sizeof(e), &ctl) ||
-	    cv_before(e.c.expires, now))
+	if (!copy_entry(at, &at->c, &e, sizeof(e), &ctl) || cv_before(e.c.expires, now))
 		return false;
 	*out = (struct cv_conn_info){ .family = AF_INET6 };
 	out->caddr = e.caddr;
@@ -91,17 +91,18 @@ static int each_of(struct cv *cv, uint8_t family,
 		   int (*each)(const struct cv_conn_info *c, void *arg), void *arg)
 {
 	bool v6 = family == AF_INET6;
-	const struct cv_tags *tags = v6 ? cv->conn6_tags : cv->conn4_tags;
 	uint32_t sets = v6 ? cv->journal->geo.sets6 : cv->journal->geo.sets4;
 	uint32_t now = cv_now(cv);
 
 	for (uint32_t set = 0; set < sets; set++) {
+		const struct cv_tags *tags = (v6 ? conn6_tags_at : conn4_tags_at)(cv, set);
+
 		for (uint32_t way = 0; way < CV_WAYS; way++) {
 			struct cv_conn_info info;
 			uint32_t slot = set * CV_WAYS + way;
 			int rc;
 
-			if (!__atomic_load_n(&tags[set].tag[way], __ATOMIC_RELAXED))
+			if (!__atomic_load_n(&tags->tag[way], __ATOMIC_RELAXED))
 				continue;
 			if (!(v6 ? read6 : read4)(cv, slot, now, &info))
 				continue;
@@ -110,7 +111,7 @@ static int each_of(struct cv *cv, uint8_t family,
 				return rc;
 		}
 	}
-	return 0;
+	return cv->spoiled;
 }
 
 int cv_each_conn(struct cv *cv, int (*each)(const struct cv_conn_info *c, void *arg), void *arg)

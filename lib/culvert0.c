@@ -86,7 +86,7 @@ static int collect_services(const struct cv *cv, struct needs *out)
 			return cv_plain(-ENOMEM);
 	}
 	for (uint32_t slot = 0, seen = 0; seen < n && slot < cv->journal->geo.max_services; slot++) {
-		const struct cv_service *svc = &cv->svcs[slot];
+		const struct cv_service *svc = svc_at(cv, slot);
 		struct culvert0_wants *w = &out->family[svc->key.family == AF_INET6];
 
 		if (!(svc->flags & CV_SVC_USED))
@@ -103,7 +103,7 @@ static int collect_services(const struct cv *cv, struct needs *out)
 		w->n_marks = sort_unique(w->marks, w->n_marks, sizeof(*w->marks), mark_order);
 		w->n_addrs = sort_unique(w->addrs, w->n_addrs, sizeof(*w->addrs), addr_order);
 	}
-	return 0;
+	return cv->spoiled;
 }
 
 static bool any_local_masq(const struct cv *cv)
@@ -111,7 +111,7 @@ static bool any_local_masq(const struct cv *cv)
 	const uint32_t what = CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_DEST_METHOD;
 
 	for (uint32_t i = 0; cv->settings->num_masq && i < cv->journal->geo.max_dests; i++) {
-		if ((cv->dests[i].flags & what) == (CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_MASQ))
+		if ((dest_at(cv, i)->flags & what) == (CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_MASQ))
 			return true;
 	}
 	return false;
@@ -321,22 +321,65 @@ static int apply(struct cv *cv, const struct needs *n)
 	return err;
 }
 
-int culvert0_settle(struct cv *cv)
+/* Another service whose address leads to culvert0, of this family; at this very address if `same`. */
+static bool other_leads(const struct cv *cv, uint32_t slot, bool same)
+{
+	const struct cv_service_key *key = &svc_at(cv, slot)->key;
+
+	for (uint32_t i = 0; i < cv->journal->geo.max_services && !cv->spoiled; i++) {
+		const struct cv_service *svc = svc_at(cv, i);
+
+		if (i == slot || !(svc->flags & CV_SVC_USED) || svc->key.family != key->family ||
+		    svc->key.fwmark || !leads(&svc->key))
+			continue;
+		if (!same || memcmp(&svc->key.addr, &key->addr, sizeof(key->addr)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * One service came or went. While there are others of its kind, the device and
+ * the rules stay as they are, and only its address's route follows. False: it
+ * takes more than that, or somebody has taken away what should be there.
+ */
+static bool settle_one(struct cv *cv, uint32_t slot)
+{
+	_cleanup_(rtnl_close) struct rtnl nl = {};
+	const struct cv_service *svc = svc_at(cv, slot);
+	bool used = svc->flags & CV_SVC_USED;
+
+	if (svc->key.fwmark || !cv->settings->culvert0 || !other_leads(cv, slot, false))
+		return false;
+	if (!leads(&svc->key) || (!used && other_leads(cv, slot, true)))
+		return !cv->spoiled;
+	return !cv->spoiled && !rtnl_open(&nl, RTNL_HERE) &&
+	       !culvert0_route(&nl, svc->key.family, &svc->key.addr, cv->settings->culvert0, used);
+}
+
+static int settle_all(struct cv *cv)
 {
 	_cleanup_(cleanup_needs) struct needs n = { .family = { { .family = AF_INET }, { .family = AF_INET6 } } };
-	int err;
+	int err = collect_services(cv, &n);
 
-	if (!cv->journal->routes_due)
-		return 0;
-	err = maps_need(cv, MAPS_LIST);
-	if (!err)
-		err = collect_services(cv, &n);
 	if (err)
 		return err;
 	n.answers = any_local_masq(cv);
-	err = apply(cv, &n);
+	return apply(cv, &n);
+}
+
+int culvert0_settle(struct cv *cv)
+{
+	uint32_t due = cv->journal->routes_due;
+	int err;
+
+	if (due == ROUTES_SETTLED)
+		return 0;
+	err = maps_need(cv, MAPS_LIST);
+	if (!err && (due == ROUTES_ALL || !settle_one(cv, due - ROUTES_OF(0))))
+		err = settle_all(cv);
 	if (!err)
-		__atomic_store_n(&cv->journal->routes_due, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&cv->journal->routes_due, ROUTES_SETTLED, __ATOMIC_RELEASE);
 	return err;
 }
 
@@ -345,6 +388,6 @@ int culvert0_remove(struct cv *cv)
 	const struct needs none = { .family = { { .family = AF_INET }, { .family = AF_INET6 } } };
 
 	/* Killed half way, it is put up again by whoever comes next. */
-	__atomic_store_n(&cv->journal->routes_due, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&cv->journal->routes_due, ROUTES_ALL, __ATOMIC_RELEASE);
 	return apply(cv, &none);
 }

@@ -323,6 +323,30 @@ static int settle_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32
 	return err ? err : delete_routes(nl, w, &own);
 }
 
+int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, uint32_t ifindex, bool wanted)
+{
+	union cv_addr one = *addr;
+	const struct culvert0_wants w = { .family = family, .addrs = &one, .n_addrs = 1 };
+	_cleanup_(cleanup_list) struct list none = ROUTES, local = ROUTES;
+	const struct rtnl_route route = { .family = family,
+					  .table = CULVERT0_TABLE_OWN,
+					  .plen = family == AF_INET ? 32 : 128,
+					  .addr = one,
+					  .ifindex = ifindex };
+	int err;
+
+	if (!wanted) {
+		err = rtnl_table_del(nl, &route);
+		return err == -ESRCH ? 0 : err;
+	}
+	err = family == AF_INET ? rtnl_each_route(nl, family, RT_TABLE_LOCAL, see_route, &local) : 0;
+	if (err)
+		return err;
+	if (local.n)
+		qsort(local.items, local.n, local.size, route_order);
+	return add_routes(nl, &w, ifindex, &none, &local);
+}
+
 /* ---- both ------------------------------------------------------------------- */
 
 int culvert0_rules(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex,

@@ -58,7 +58,7 @@ static int find(struct cv *cv, const struct cv_service_key *key, const struct cv
 
 	if (err)
 		return err;
-	make_key(&cv->svcs[*service], spec, &dest);
+	make_key(svc_at(cv, *service), spec, &dest);
 	return slots_find_dest(cv, &dest, slot);
 }
 
@@ -68,7 +68,7 @@ static int find_listed(struct cv *cv, const struct cv_service_key *key,
 {
 	int err = find(cv, key, spec, service, slot);
 
-	if (!err && cv->dests[*slot].service != *service)
+	if (!err && dest_at(cv, *slot)->service != *service)
 		return cv_plain(-ENOENT);
 	return err;
 }
@@ -123,7 +123,7 @@ static void routes_due(struct txn *t, const struct cv_dest *d, uint32_t flags)
 	const uint32_t what = CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_DEST_METHOD;
 
 	if ((d->flags ^ flags) & what && (d->flags | flags) & CV_DEST_LOCAL)
-		txn_set(t, &t->cv->journal->routes_due, 1);
+		txn_set(t, &t->cv->journal->routes_due, ROUTES_ALL);
 }
 
 /*
@@ -159,8 +159,8 @@ static void link_in(struct txn *t, uint32_t service, uint32_t slot, int32_t weig
 	const struct sched_change c = {
 		.service = service, .dest = slot, .what = SCHED_ADD, .weight = weight
 	};
-	struct cv_service *svc = &t->cv->svcs[service];
-	struct cv_dest *d = &t->cv->dests[slot];
+	struct cv_service *svc = svc_at(t->cv, service);
+	struct cv_dest *d = dest_at(t->cv, slot);
 
 	sched_changed(t, &c);
 	txn_fold(t, service, slot, -1);
@@ -174,11 +174,11 @@ static void link_in(struct txn *t, uint32_t service, uint32_t slot, int32_t weig
 /* From the trash: with its connections; with its figures only if it is the very same service. */
 static void revive(struct txn *t, uint32_t service, uint32_t slot)
 {
-	const struct cv_dest *d = &t->cv->dests[slot];
-	struct cv_estimate *e = &t->cv->dest_est[slot];
+	const struct cv_dest *d = dest_at(t->cv, slot);
+	struct cv_estimate *e = dest_est_at(t->cv, slot);
 	uint64_t total[CV_RATES];
 
-	if (d->last_service == service && d->last_serial == t->cv->svcs[service].serial)
+	if (d->last_service == service && d->last_serial == svc_at(t->cv, service)->serial)
 		return;
 	figures_dest_total(t->cv, slot, total);
 	for (int i = 0; i < CV_RATES; i++)
@@ -198,11 +198,11 @@ static int make(struct txn *t, uint32_t service, const struct cv_dest_spec *spec
 
 	if (err)
 		return err;
-	d = &t->cv->dests[*out];
-	d->owner = t->cv->svcs[service].key;
+	d = dest_at(t->cv, *out);
+	d->owner = svc_at(t->cv, service)->key;
 	d->addr = spec->addr;
 	d->port = spec->port;
-	make_key(&t->cv->svcs[service], spec, &key);
+	make_key(svc_at(t->cv, service), spec, &key);
 	txn_hash_add(t, MAP_DEST_SLOTS, &key, *out);
 	return 0;
 }
@@ -217,10 +217,10 @@ int cv_dest_add(struct cv *cv, const struct cv_service_key *key, const struct cv
 
 	if (err && err != -ENOENT)
 		return err;
-	err = check_spec(&cv->svcs[service], spec);
+	err = check_spec(svc_at(cv, service), spec);
 	if (err)
 		return err;
-	if (known && cv->dests[slot].service == service)
+	if (known && dest_at(cv, slot)->service == service)
 		return cv_plain(-EEXIST);
 	err = ask_host(cv, spec, &host);
 	if (err)
@@ -237,7 +237,7 @@ int cv_dest_add(struct cv *cv, const struct cv_service_key *key, const struct cv
 	if (err)
 		return err;
 	link_in(&t, service, slot, spec->weight);
-	update(&t, &cv->dests[slot], spec, &host);
+	update(&t, dest_at(cv, slot), spec, &host);
 	return txn_commit(&t);
 }
 
@@ -251,7 +251,7 @@ int cv_dest_edit(struct cv *cv, const struct cv_service_key *key, const struct c
 	int err = service_find(cv, key, &service);
 
 	if (!err)
-		err = check_spec(&cv->svcs[service], spec);
+		err = check_spec(svc_at(cv, service), spec);
 	if (!err)
 		err = find_listed(cv, key, spec, &service, &slot);
 	if (!err)
@@ -259,12 +259,12 @@ int cv_dest_edit(struct cv *cv, const struct cv_service_key *key, const struct c
 	if (err)
 		return err;
 
-	svc = &cv->svcs[service];
+	svc = svc_at(cv, service);
 	c.service = service;
 	c.dest = slot;
 	txn_begin(&t, cv);
 	sched_changed(&t, &c);
-	update(&t, &cv->dests[slot], spec, &host);
+	update(&t, dest_at(cv, slot), spec, &host);
 	txn_set(&t, &svc->generation, svc->generation + 1);
 	return txn_commit(&t);
 }
@@ -273,13 +273,13 @@ int cv_dest_edit(struct cv *cv, const struct cv_service_key *key, const struct c
 static void unlink_dest(struct txn *t, uint32_t service, uint32_t slot, uint32_t before)
 {
 	struct cv *cv = t->cv;
-	struct cv_service *svc = &cv->svcs[service];
-	struct cv_dest *d = &cv->dests[slot];
+	struct cv_service *svc = svc_at(cv, service);
+	struct cv_dest *d = dest_at(cv, slot);
 
 	txn_set(t, &d->flags, d->flags & ~CV_DEST_AVAILABLE);
 	routes_due(t, d, d->flags & ~CV_DEST_AVAILABLE);
 	txn_fold(t, service, slot, 1);
-	txn_set(t, before == CV_NONE ? &svc->head : &cv->dests[before].next, d->next);
+	txn_set(t, before == CV_NONE ? &svc->head : &dest_at(cv, before)->next, d->next);
 	txn_set(t, &svc->num_dests, svc->num_dests - 1);
 	txn_set(t, &d->service, CV_NONE);
 	txn_set(t, &d->last_service, service);
@@ -297,7 +297,7 @@ int cv_dest_del(struct cv *cv, const struct cv_service_key *key, const struct cv
 
 	if (err)
 		return err;
-	for (at = cv->svcs[service].head; at != slot && at != CV_NONE; at = cv->dests[at].next)
+	for (at = svc_at(cv, service)->head; at != slot && at != CV_NONE; at = dest_next(cv, at))
 		c.before = at;
 	if (at == CV_NONE)
 		return cv_fail(-EPROTO, "slot %u is not in its service's list", slot);
@@ -311,7 +311,7 @@ int cv_dest_del(struct cv *cv, const struct cv_service_key *key, const struct cv
 
 int dest_drain(struct cv *cv, uint32_t service)
 {
-	const struct cv_service *svc = &cv->svcs[service];
+	const struct cv_service *svc = svc_at(cv, service);
 	int err = 0;
 
 	while (svc->head != CV_NONE && !err) {

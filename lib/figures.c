@@ -22,10 +22,11 @@ static uint64_t once(const __u64 *word)
 void figures_dest_total(const struct cv *cv, uint32_t dest, uint64_t out[CV_RATES])
 {
 	uint32_t ncpus = cv->journal->geo.ncpus;
-	const struct cv_counters *c = cv->counters + (size_t)dest * ncpus;
 
 	memset(out, 0, CV_RATES * sizeof(*out));
-	for (uint32_t cpu = 0; cpu < ncpus; cpu++, c++) {
+	for (uint32_t cpu = 0; cpu < ncpus; cpu++) {
+		const struct cv_counters *c = counters_at(cv, dest * ncpus + cpu);
+
 		out[CV_CONNS] += once(&c->conns);
 		out[CV_INPKTS] += once(&c->inpkts);
 		out[CV_OUTPKTS] += once(&c->outpkts);
@@ -48,14 +49,14 @@ void figures_dest(const struct cv *cv, uint32_t dest, struct cv_figures *out)
 	uint64_t total[CV_RATES];
 
 	figures_dest_total(cv, dest, total);
-	show(&cv->dest_est[dest], total, out);
+	show(dest_est_at(cv, dest), total, out);
 }
 
 static void service_total(const struct cv *cv, uint32_t service, const uint32_t *dests, uint32_t n,
 			  uint64_t out[CV_RATES])
 {
 	for (int i = 0; i < CV_RATES; i++)
-		out[i] = once(&cv->svc_est[service].gone[i]);
+		out[i] = once(&svc_est_at(cv, service)->gone[i]);
 	for (uint32_t d = 0; d < n; d++) {
 		uint64_t total[CV_RATES];
 
@@ -71,7 +72,7 @@ void figures_service(const struct cv *cv, uint32_t service, const uint32_t *dest
 	uint64_t total[CV_RATES];
 
 	service_total(cv, service, dests, n, total);
-	show(&cv->svc_est[service], total, out);
+	show(svc_est_at(cv, service), total, out);
 }
 
 /* The rates start anew; the sweeper, whose they are, goes on from there. */
@@ -88,7 +89,7 @@ void figures_zero_dest(struct cv *cv, uint32_t dest)
 	uint64_t total[CV_RATES];
 
 	figures_dest_total(cv, dest, total);
-	zero(&cv->dest_est[dest], total);
+	zero(dest_est_at(cv, dest), total);
 }
 
 void figures_zero_service(struct cv *cv, uint32_t service, const uint32_t *dests, uint32_t n)
@@ -96,18 +97,19 @@ void figures_zero_service(struct cv *cv, uint32_t service, const uint32_t *dests
 	uint64_t total[CV_RATES];
 
 	service_total(cv, service, dests, n, total);
-	zero(&cv->svc_est[service], total);
+	zero(svc_est_at(cv, service), total);
 }
 
 void figures_clear_dest(struct cv *cv, uint32_t dest)
 {
 	uint32_t ncpus = cv->journal->geo.ncpus;
 
-	memset(cv->counters + (size_t)dest * ncpus, 0, ncpus * sizeof(*cv->counters));
-	memset(&cv->dest_est[dest], 0, sizeof(*cv->dest_est));
+	for (uint32_t cpu = 0; cpu < ncpus; cpu++)
+		memset(counters_at(cv, dest * ncpus + cpu), 0, sizeof(struct cv_counters));
+	memset(dest_est_at(cv, dest), 0, sizeof(struct cv_estimate));
 }
 
 void figures_clear_service(struct cv *cv, uint32_t service)
 {
-	memset(&cv->svc_est[service], 0, sizeof(*cv->svc_est));
+	memset(svc_est_at(cv, service), 0, sizeof(struct cv_estimate));
 }

@@ -257,7 +257,7 @@ static int remove_instance(struct cv *cv)
 	if (!err)
 		err = unload_data_path(cv->dir, cv->journal->lo_forwarding);
 	if (!err)
-		cv->journal->routes_due = 0;	/* whoever gives up the lock now has nothing to put up again */
+		cv->journal->routes_due = ROUTES_SETTLED;	/* whoever gives up the lock now has nothing to put up again */
 	if (!err)
 		err = instance_cookie(&cookie);
 	if (!err)

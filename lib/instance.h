@@ -28,13 +28,14 @@
 struct cv {
 	int dir; /* the instance's directory */
 	bool locked;
+	int spoiled;	       /* T3 of maps.h: an errno, or 0 */
 	uint32_t reach;	       /* tick of the last quiet point: nothing older is still in use */
 	uint32_t last_service; /* slot: a guess */
 	uint64_t devices_read; /* when devices_refresh() last looked, ns */
 	struct local_addrs *local;
 	int fds[MAP_COUNT];
 	struct table tables[MAP_TABLES];
-	/* The tables by their types: NULL unless mapped. */
+	/* The tables by their types: NULL unless open. Large ones only by the functions of maps.h (T2). */
 	struct journal *journal;
 	struct cv_settings *settings;
 	struct cv_clock *clock;

@@ -171,7 +171,7 @@ void txn_fold(struct txn *t, uint32_t service, uint32_t dest, int sign)
 	op->service = service;
 	op->dest = dest;
 	op->sign = sign;
-	memcpy(op->old, t->cv->svc_est[service].gone, sizeof(op->old));
+	memcpy(op->old, svc_est_at(t->cv, service)->gone, sizeof(op->old));
 }
 
 static void add_hash(struct txn *t, enum op_kind kind, enum map_id map, const void *key,
@@ -240,7 +240,7 @@ static int hash_clear(struct cv *cv, const struct op_hash *op)
 
 static void fold(struct cv *cv, const struct op_fold *op, int64_t sign)
 {
-	__u64 *gone = cv->svc_est[op->service].gone;
+	__u64 *gone = svc_est_at(cv, op->service)->gone;
 	uint64_t total[CV_RATES];
 
 	figures_dest_total(cv, op->dest, total);
@@ -259,10 +259,20 @@ static int rebuild(struct cv *cv, const struct op_rebuild *op)
 	return sched_rebuild(cv, op->service, op->fresh);
 }
 
+/* Of a store and its like; of others NULL. */
+static void *field_of(struct cv *cv, const struct op *op)
+{
+	const struct op_store *s = (const struct op_store *)op;
+
+	if (op->kind != OP_STORE && op->kind != OP_SWAP && op->kind != OP_AND)
+		return NULL;
+	return bytes_at(cv, op->map < MAP_TABLES ? op->map : MAP_JOURNAL, s->offset, op->width);
+}
+
 static int carry_out(struct cv *cv, const struct op *op)
 {
 	const struct op_store *s = (const struct op_store *)op;
-	void *field = (char *)cv->tables[op->map < MAP_TABLES ? op->map : 0].base + s->offset;
+	void *field = field_of(cv, op);
 
 	switch (op->kind) {
 	case OP_STORE:
@@ -291,7 +301,7 @@ static int carry_out(struct cv *cv, const struct op *op)
 static void take_back(struct cv *cv, const struct op *op)
 {
 	const struct op_store *s = (const struct op_store *)op;
-	void *field = (char *)cv->tables[op->map < MAP_TABLES ? op->map : 0].base + s->offset;
+	void *field = field_of(cv, op);
 
 	switch (op->kind) {
 	case OP_STORE:
@@ -330,6 +340,8 @@ static int apply(struct cv *cv)
 	for (at = 0; at < j->used && !err; at += op_at(j, at)->size) {
 		failed = at;
 		err = carry_out(cv, op_at(j, at));
+		if (!err)
+			err = cv->spoiled;
 		step();
 	}
 	if (err) {
@@ -353,6 +365,8 @@ int txn_commit(struct txn *t)
 
 	if (t->rebuild != CV_NONE)
 		add_rebuild(t);
+	if (!t->err)
+		t->err = t->cv->spoiled;
 	if (t->err)
 		return t->err;
 	j->used = t->used;
@@ -370,5 +384,8 @@ int journal_recover(struct cv *cv)
 		return err;
 	if (cv->journal->used > JOURNAL_RECORD)
 		return cv_fail(-EPROTO, "the journal is damaged");
-	return apply(cv);
+	/* All that it stores to, before the first store: without that it stays for the next. */
+	for (uint32_t at = 0; at < cv->journal->used; at += op_at(cv->journal, at)->size)
+		field_of(cv, op_at(cv->journal, at));
+	return cv->spoiled ? cv->spoiled : apply(cv);
 }

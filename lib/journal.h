@@ -51,6 +51,11 @@ enum journal_todo {
 
 #define JOURNAL_TODO(what, arg) ((uint64_t)(what) << 32 | (uint32_t)(arg))
 
+/* How much of it culvert0_settle() has to look at: nothing, all, or what one service's slot decides. */
+#define ROUTES_SETTLED 0U
+#define ROUTES_ALL 1U
+#define ROUTES_OF(slot) ((slot) + 2U)
+
 struct journal {
 	/* Fixed for all versions. */
 	uint32_t magic;
@@ -67,7 +72,7 @@ struct journal {
 	uint32_t state;
 	uint32_t lo_forwarding; /* JOURNAL_LO*: what we turned on */
 	uint32_t max_conns;	/* as asked for: the tables have a few more slots */
-	uint32_t routes_due; /* culvert0_settle() has work: what stands beside the maps is not what they say */
+	uint32_t routes_due; /* what stands beside the maps is not what they say: ROUTES_* */
 	uint8_t room[512 - 164 - sizeof(struct cv_geometry)];
 	uint8_t record[JOURNAL_RECORD];
 };

@@ -30,7 +30,7 @@ static bool walk(const struct cv *cv, const struct cv_service *svc, uint32_t *sl
 		if (*n >= room || at >= cv->journal->geo.max_dests)
 			return false;
 		slots[*n] = at;
-		at = once(&cv->dests[at].next);
+		at = dest_next(cv, at);
 	}
 	return true;
 }
@@ -38,9 +38,9 @@ static bool walk(const struct cv *cv, const struct cv_service *svc, uint32_t *sl
 /* An edit changes one link by one store, and the generation after it. */
 int list_dests(struct cv *cv, uint32_t service, uint32_t **out, uint32_t *n)
 {
-	const struct cv_service *svc = &cv->svcs[service];
+	const struct cv_service *svc = svc_at(cv, service);
 
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < TRIES && !cv->spoiled; i++) {
 		_cleanup_free_ uint32_t *slots = NULL;
 		uint32_t generation = once(&svc->generation), serial = once(&svc->serial);
 		uint32_t room = once(&svc->num_dests) + 1;
@@ -58,12 +58,14 @@ int list_dests(struct cv *cv, uint32_t service, uint32_t **out, uint32_t *n)
 		}
 		sched_yield();
 	}
+	if (cv->spoiled)
+		return cv->spoiled;
 	return cv_fail(-EAGAIN, "service %u changes faster than it can be read", service);
 }
 
 static void read_dest(const struct cv *cv, uint32_t slot, struct cv_dest_info *out)
 {
-	const struct cv_dest *d = &cv->dests[slot];
+	const struct cv_dest *d = dest_at(cv, slot);
 
 	*out = (struct cv_dest_info){
 		.spec = {
@@ -92,7 +94,7 @@ static void read_dest(const struct cv *cv, uint32_t slot, struct cv_dest_info *o
 static int read_service(struct cv *cv, uint32_t slot, struct cv_service_info *out)
 {
 	_cleanup_free_ uint32_t *dests = NULL;
-	const struct cv_service *svc = &cv->svcs[slot];
+	const struct cv_service *svc = svc_at(cv, slot);
 	uint32_t n;
 	int err = list_dests(cv, slot, &dests, &n);
 
@@ -111,7 +113,7 @@ static int read_service(struct cv *cv, uint32_t slot, struct cv_service_info *ou
 		.id = slot,
 	};
 	figures_service(cv, slot, dests, n, &out->figures);
-	return 0;
+	return cv->spoiled;
 }
 
 int cv_each_service(struct cv *cv, int (*each)(const struct cv_service_info *s, void *arg),
@@ -122,13 +124,13 @@ int cv_each_service(struct cv *cv, int (*each)(const struct cv_service_info *s, 
 	for (uint32_t slot = 0; !rc && slot < cv->journal->geo.max_services; slot++) {
 		struct cv_service_info info;
 
-		if (!(once(&cv->svcs[slot].flags) & CV_SVC_USED))
+		if (!(once(&svc_at(cv, slot)->flags) & CV_SVC_USED))
 			continue;
 		rc = read_service(cv, slot, &info);
 		if (!rc)
 			rc = each(&info, arg);
 	}
-	return rc;
+	return rc ? rc : cv->spoiled;
 }
 
 int cv_each_dest(struct cv *cv, uint32_t service_id,
@@ -147,7 +149,7 @@ int cv_each_dest(struct cv *cv, uint32_t service_id,
 		struct cv_dest_info info;
 
 		read_dest(cv, dests[i], &info);
-		rc = each(&info, arg);
+		rc = cv->spoiled ? cv->spoiled : each(&info, arg);
 	}
 	return rc;
 }
@@ -174,8 +176,8 @@ uint32_t cv_count_dests(struct cv *cv)
 	if (maps_need(cv, MAP_BIT(MAP_SVCS)))
 		return 0;
 	for (uint32_t slot = 0; slot < cv->journal->geo.max_services; slot++) {
-		if (once(&cv->svcs[slot].flags) & CV_SVC_USED)
-			n += once(&cv->svcs[slot].num_dests);
+		if (once(&svc_at(cv, slot)->flags) & CV_SVC_USED)
+			n += once(&svc_at(cv, slot)->num_dests);
 	}
 	return n;
 }

@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "why.h"
 
+#define JOURNAL_PAGE sizeof(struct journal) /* the largest element */
 #define FIELD(member) offsetof(struct cv, member)
 
 static const struct {
@@ -71,7 +72,67 @@ int map_fd(struct cv *cv, enum map_id map)
 	return err;
 }
 
-static int map_table(struct cv *cv, enum map_id map)
+/* ---- windows -------------------------------------------------------------- */
+
+#define WINDOW_LEAST 16 /* 64 KiB */
+
+static bool is_mapped(const struct table *t, size_t window)
+{
+	return t->mapped[window / 64] >> (window % 64) & 1;
+}
+
+/* Puts a part of the table, whole windows, where it belongs. */
+static int map_range(struct cv *cv, enum map_id map, size_t from, size_t to)
+{
+	struct table *t = &cv->tables[map];
+	void *at = (char *)t->base + from;
+
+	if (to > t->length)
+		to = t->length;
+	if (mmap(at, to - from, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, cv->fds[map],
+		 (off_t)from) == MAP_FAILED)
+		return cv_fail(-errno, "cannot map %s: %s", maps[map].name, strerror(errno));
+	for (size_t window = from >> t->shift; window << t->shift < to; window++)
+		t->mapped[window / 64] |= 1ULL << (window % 64);
+	return 0;
+}
+
+/* T3 */
+static void *nowhere(struct cv *cv, int err)
+{
+	static _Alignas(CV_CACHELINE) char nobodys[JOURNAL_PAGE];
+
+	cv->spoiled = err;
+	return nobodys;
+}
+
+void *bytes_at(const struct cv *ccv, enum map_id map, size_t offset, size_t size)
+{
+	struct cv *cv = (struct cv *)ccv; /* what is mapped of it is no part of what a handle is */
+	const struct table *t = &cv->tables[map];
+	size_t last = offset + size - 1;
+	int err = 0;
+
+	if (last >= t->length)
+		return nowhere(cv, cv_fail(-EPROTO, "%s has no byte %zu", maps[map].name, last));
+	for (size_t window = offset >> t->shift; window <= last >> t->shift && !err; window++) {
+		if (!is_mapped(t, window))
+			err = map_range(cv, map, window << t->shift, (window + 1) << t->shift);
+	}
+	return err ? nowhere(cv, err) : (char *)t->base + offset;
+}
+
+uint32_t dest_next(const struct cv *cv, uint32_t dest)
+{
+	uint32_t next = __atomic_load_n(&dest_at(cv, dest)->next, __ATOMIC_ACQUIRE);
+
+	return cv->spoiled ? CV_NONE : next;
+}
+
+/* ---- tables --------------------------------------------------------------- */
+
+/* Its pages and windows; nothing is mapped yet. */
+static int open_table(struct cv *cv, enum map_id map)
 {
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
@@ -90,27 +151,45 @@ static int map_table(struct cv *cv, enum map_id map)
 			       "map %s has elements of %u bytes where this culvert has %zu",
 			       maps[map].name, info.value_size, maps[map].value_size);
 	length = ((size_t)info.max_entries * info.value_size + page - 1) / page * page;
-	base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	base = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
-		return cv_fail(-errno, "cannot map %s: %s", maps[map].name, strerror(errno));
-	t->base = base;
-	t->length = length;
+		return cv_fail(-errno, "no room for %s: %s", maps[map].name, strerror(errno));
+	*t = (struct table){ .base = base, .length = length, .shift = WINDOW_LEAST };
+	while ((length - 1) >> t->shift >= WINDOWS)
+		t->shift++;
 	memcpy((char *)cv + maps[map].field, &base, sizeof(base));
 	return 0;
 }
 
+/* The small ones are reached by their pointers. */
+#define SMALL (MAPS_BASIC | MAP_BIT(MAP_CAUSES))
+
 int maps_need(struct cv *cv, unsigned int tables)
 {
 	for (unsigned int map = 0; map < MAP_TABLES; map++) {
-		int err;
+		int err = 0;
 
-		if (!(tables & MAP_BIT(map)) || cv->tables[map].base)
+		if (!(tables & MAP_BIT(map)))
 			continue;
-		err = map_table(cv, map);
+		if (!cv->tables[map].base)
+			err = open_table(cv, map);
+		if (!err && MAP_BIT(map) & SMALL && !is_mapped(&cv->tables[map], 0))
+			err = map_range(cv, map, 0, cv->tables[map].length);
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+int maps_whole(struct cv *cv, unsigned int tables)
+{
+	int err = maps_need(cv, tables);
+
+	for (unsigned int map = 0; map < MAP_TABLES && !err; map++) {
+		if (tables & MAP_BIT(map))
+			err = map_range(cv, map, 0, cv->tables[map].length);
+	}
+	return err;
 }
 
 void maps_close(struct cv *cv)

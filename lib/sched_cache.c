@@ -4,7 +4,7 @@
 
 static void init(struct txn *t, const struct sched_change *c)
 {
-	struct cv_service *svc = &t->cv->svcs[c->service];
+	struct cv_service *svc = svc_at(t->cv, c->service);
 	uint32_t since = cv_now(t->cv);
 
 	/* A service that gets its scheduler twice in a tick still has two caches. */

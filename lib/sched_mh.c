@@ -41,7 +41,7 @@ static void measure(const struct cv *cv, const uint32_t *list, uint32_t n, int32
 
 	*divisor = *shift = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		int32_t weight = cv->dests[list[i]].last_weight;
+		int32_t weight = dest_at(cv, list[i])->last_weight;
 
 		*divisor = gcd(weight, *divisor);
 		most = weight > most ? weight : most;
@@ -97,7 +97,7 @@ static int fill(const struct cv *cv, const uint32_t *list, uint32_t n, uint32_t 
 	if (!divisor)
 		return 0;
 	for (uint32_t i = 0; i < n; i++)
-		wishes[i] = first_wish(&cv->dests[list[i]], divisor, shift);
+		wishes[i] = first_wish(dest_at(cv, list[i]), divisor, shift);
 	take_turns(list, wishes, n, table);
 	return 0;
 }

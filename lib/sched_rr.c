@@ -6,7 +6,7 @@
 static void changed(struct txn *t, const struct sched_change *c)
 {
 	if (c->what == SCHED_DEL)
-		txn_swap(t, &t->cv->svcs[c->service].cursor, c->dest, c->before);
+		txn_swap(t, &svc_at(t->cv, c->service)->cursor, c->dest, c->before);
 }
 
 const struct sched_ops sched_rr = { .changed = changed, .link = sched_skip };

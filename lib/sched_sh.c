@@ -14,7 +14,7 @@ static int fill(const struct cv *cv, const uint32_t *list, uint32_t n, uint32_t 
 
 	for (uint32_t slot = 0; slot < CV_SH_SLOTS; slot++) {
 		table[slot] = list[at];
-		if (++given >= cv->dests[list[at]].weight) {
+		if (++given >= dest_at(cv, list[at])->weight) {
 			at = at + 1 < n ? at + 1 : 0;
 			given = 0;
 		}

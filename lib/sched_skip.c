@@ -22,13 +22,13 @@ struct link {
 static bool heavier(const struct cv *cv, const uint32_t *list, uint32_t n, uint32_t at,
 		    int32_t weight)
 {
-	return at == n || cv->dests[list[at]].weight > weight;
+	return at == n || dest_at(cv, list[at])->weight > weight;
 }
 
 static uint32_t find_up(const struct cv *cv, const uint32_t *list, uint32_t n,
 			const struct link *links, uint32_t i)
 {
-	int32_t weight = cv->dests[list[i]].weight;
+	int32_t weight = dest_at(cv, list[i])->weight;
 	uint32_t at = i + 1;
 
 	while (!heavier(cv, list, n, at, weight))
@@ -59,7 +59,7 @@ int sched_skip(struct cv *cv, const uint32_t *list, uint32_t n)
 		return cv_plain(-ENOMEM);
 	links[n] = (struct link){ .up = n, .jump = n };
 	for (uint32_t i = n; i-- > 0;) {
-		struct cv_dest *d = &cv->dests[list[i]];
+		struct cv_dest *d = dest_at(cv, list[i]);
 		uint32_t up = find_up(cv, list, n, links, i);
 
 		links[i].up = up;

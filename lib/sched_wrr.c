@@ -27,9 +27,9 @@ static void measure(const struct cv *cv, const struct sched_change *c, int32_t *
 {
 	*divisor = 0;
 	*most = 0;
-	for (uint32_t d = cv->svcs[c->service].head; d != CV_NONE; d = cv->dests[d].next) {
+	for (uint32_t d = svc_at(cv, c->service)->head; d != CV_NONE; d = dest_next(cv, d)) {
 		if (d != c->dest)
-			add_weight(cv->dests[d].weight, divisor, most);
+			add_weight(dest_at(cv, d)->weight, divisor, most);
 	}
 	if (c->dest != CV_NONE && c->what != SCHED_DEL)
 		add_weight(c->weight, divisor, most);
@@ -39,7 +39,7 @@ static void measure(const struct cv *cv, const struct sched_change *c, int32_t *
 
 static void init(struct txn *t, const struct sched_change *c)
 {
-	struct cv_service *svc = &t->cv->svcs[c->service];
+	struct cv_service *svc = svc_at(t->cv, c->service);
 	int32_t divisor, most;
 
 	measure(t->cv, c, &divisor, &most);
@@ -51,7 +51,7 @@ static void init(struct txn *t, const struct sched_change *c)
 /* ip_vs_wrr_dest_changed() */
 static void changed(struct txn *t, const struct sched_change *c)
 {
-	struct cv_service *svc = &t->cv->svcs[c->service];
+	struct cv_service *svc = svc_at(t->cv, c->service);
 	int32_t mark = svc->wrr_weight, divisor, most;
 
 	measure(t->cv, c, &divisor, &most);

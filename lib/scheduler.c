@@ -33,7 +33,7 @@ static bool derives(const struct sched_ops *ops)
 
 void sched_init(struct txn *t, uint32_t sched, const struct sched_change *c)
 {
-	struct cv_service *svc = &t->cv->svcs[c->service];
+	struct cv_service *svc = svc_at(t->cv, c->service);
 	const struct sched_ops *ops = sched_ops(sched), *before = sched_ops(svc->sched);
 
 	if (ops && ops->most && svc->num_dests > ops->most) {
@@ -52,12 +52,12 @@ void sched_init(struct txn *t, uint32_t sched, const struct sched_change *c)
 static void keep_weight(struct txn *t, const struct sched_change *c)
 {
 	if (c->what == SCHED_ADD || (c->what == SCHED_EDIT && c->weight))
-		txn_set(t, &t->cv->dests[c->dest].last_weight, c->weight);
+		txn_set(t, &dest_at(t->cv, c->dest)->last_weight, c->weight);
 }
 
 void sched_changed(struct txn *t, const struct sched_change *c)
 {
-	const struct sched_ops *ops = sched_ops(t->cv->svcs[c->service].sched);
+	const struct sched_ops *ops = sched_ops(svc_at(t->cv, c->service)->sched);
 
 	keep_weight(t, c);
 	if (ops && ops->changed)
@@ -68,7 +68,7 @@ void sched_changed(struct txn *t, const struct sched_change *c)
 
 void sched_done(struct txn *t, uint32_t service)
 {
-	const struct sched_ops *ops = sched_ops(t->cv->svcs[service].sched);
+	const struct sched_ops *ops = sched_ops(svc_at(t->cv, service)->sched);
 
 	if (ops && ops->fill)
 		txn_rebuild(t, service, true);
@@ -91,7 +91,7 @@ static int make_table(struct cv *cv, uint32_t service, const struct sched_ops *o
 
 int sched_rebuild(struct cv *cv, uint32_t service, bool fresh)
 {
-	const struct cv_service *svc = &cv->svcs[service];
+	const struct cv_service *svc = svc_at(cv, service);
 	const struct sched_ops *ops = svc->flags & CV_SVC_USED ? sched_ops(svc->sched) : NULL;
 	_cleanup_free_ uint32_t *list = NULL;
 	uint32_t n;
@@ -106,5 +106,5 @@ int sched_rebuild(struct cv *cv, uint32_t service, bool fresh)
 		err = sched_table_write(cv, service, NULL, 0, true);
 	if (!err && ops->link)
 		err = ops->link(cv, list, n);
-	return err;
+	return err ? err : cv->spoiled;
 }

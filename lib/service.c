@@ -66,9 +66,11 @@ int service_find(struct cv *cv, const struct cv_service_key *key, uint32_t *out)
 }
 
 /* What the data path asks before it searches: how many there are of each kind. */
-static void count(struct txn *t, const struct cv_service_key *key, uint32_t flags, int by)
+static void count(struct txn *t, uint32_t slot, uint32_t flags, int by)
 {
+	const struct cv_service_key *key = &svc_at(t->cv, slot)->key;
 	struct cv_settings *s = t->cv->settings;
+	uint32_t *routes_due = &t->cv->journal->routes_due;
 
 	txn_set(t, &s->num_services, s->num_services + by);
 	if (key->fwmark)
@@ -79,7 +81,7 @@ static void count(struct txn *t, const struct cv_service_key *key, uint32_t flag
 		txn_set(t, &s->num_ftp, s->num_ftp + by);
 	if (by > 0 && !key->fwmark)
 		settings_add_host(t, &key->addr);
-	txn_set(t, &t->cv->journal->routes_due, 1);
+	txn_set(t, routes_due, *routes_due ? ROUTES_ALL : ROUTES_OF(slot));
 	if (flags & CV_SVC_PERSISTENT)
 		txn_set(t, &s->num_persistent, s->num_persistent + by);
 }
@@ -119,7 +121,7 @@ int cv_service_add(struct cv *cv, const struct cv_service_spec *spec)
 	if (err)
 		return err;
 
-	svc = &cv->svcs[slot];
+	svc = svc_at(cv, slot);
 	svc->key = spec->key;
 	svc->sched = spec->sched;
 	svc->timeout = spec->timeout;
@@ -130,7 +132,7 @@ int cv_service_add(struct cv *cv, const struct cv_service_spec *spec)
 	txn_set(&t, &svc->flags, spec->flags | CV_SVC_USED);
 	sched_init(&t, spec->sched, &c);
 	txn_hash_add(&t, MAP_SERVICES, &spec->key, slot);
-	count(&t, &spec->key, spec->flags, 1);
+	count(&t, slot, spec->flags, 1);
 	err = txn_commit(&t);
 	return err || !spec->key.fwmark || cv->settings->num_fwmark > 1 ? err : lead(cv, &spec->key);
 }
@@ -149,7 +151,7 @@ int cv_service_edit(struct cv *cv, const struct cv_service_spec *spec)
 	if (err)
 		return err;
 
-	svc = &cv->svcs[slot];
+	svc = svc_at(cv, slot);
 	changed = svc->flags ^ spec->flags;
 	c.service = slot;
 	txn_begin(&t, cv);
@@ -172,14 +174,14 @@ int cv_service_edit(struct cv *cv, const struct cv_service_spec *spec)
 /* From here on it is no service; its destinations leave it one by one. */
 static int unhash(struct cv *cv, uint32_t slot, uint64_t todo)
 {
-	struct cv_service *svc = &cv->svcs[slot];
+	struct cv_service *svc = svc_at(cv, slot);
 	struct txn t;
 
 	txn_begin(&t, cv);
 	txn_hash_del(&t, MAP_SERVICES, &svc->key, slot);
 	txn_set(&t, &svc->flags, 0);
 	txn_set(&t, &svc->freed, cv_now(cv));
-	count(&t, &svc->key, svc->flags, -1);
+	count(&t, slot, svc->flags, -1);
 	sched_done(&t, slot);
 	txn_set(&t, &cv->journal->todo, todo);
 	return txn_commit(&t);
@@ -218,12 +220,14 @@ static int flush(struct cv *cv)
 
 	todo_set(cv, todo);
 	for (uint32_t slot = 0; slot < cv->journal->geo.max_services && !err; slot++) {
-		if (cv->svcs[slot].flags & CV_SVC_USED)
+		if (svc_at(cv, slot)->flags & CV_SVC_USED)
 			err = unhash(cv, slot, todo);
 		/* One that is unhashed already, but not empty, is where a killed command was. */
-		if (!err && cv->svcs[slot].num_dests)
+		if (!err && svc_at(cv, slot)->num_dests)
 			err = dest_drain(cv, slot);
 	}
+	if (!err)
+		err = cv->spoiled;
 	if (!err)
 		todo_set(cv, 0);
 	return err;
@@ -231,7 +235,7 @@ static int flush(struct cv *cv)
 
 int cv_flush(struct cv *cv)
 {
-	return flush(cv);
+	return cv->spoiled ? cv->spoiled : flush(cv);
 }
 
 static int zero_service(struct cv *cv, uint32_t slot)
@@ -245,7 +249,7 @@ static int zero_service(struct cv *cv, uint32_t slot)
 	for (uint32_t i = 0; i < n; i++)
 		figures_zero_dest(cv, dests[i]);
 	figures_zero_service(cv, slot, dests, n);
-	return 0;
+	return cv->spoiled;
 }
 
 static int zero(struct cv *cv, uint32_t from, uint32_t to)
@@ -253,9 +257,11 @@ static int zero(struct cv *cv, uint32_t from, uint32_t to)
 	int err = 0;
 
 	for (uint32_t slot = from; slot < to && !err; slot++) {
-		if (cv->svcs[slot].flags & CV_SVC_USED)
+		if (svc_at(cv, slot)->flags & CV_SVC_USED)
 			err = zero_service(cv, slot);
 	}
+	if (!err)
+		err = cv->spoiled;
 	if (!err)
 		todo_set(cv, 0);
 	return err;
@@ -266,6 +272,8 @@ int cv_zero(struct cv *cv, const struct cv_service_key *key)
 	uint32_t slot;
 	int err;
 
+	if (cv->spoiled)
+		return cv->spoiled;
 	if (!key) {
 		todo_set(cv, JOURNAL_TODO(TODO_ZERO_ALL, 0));
 		return zero(cv, 0, cv->journal->geo.max_services);

@@ -42,7 +42,7 @@ int slots_find_dest(struct cv *cv, const struct cv_dest_key *key, uint32_t *out)
 /* Edits come in rows for one service: the one found last is looked at first. */
 int slots_find_service(struct cv *cv, const struct cv_service_key *key, uint32_t *out)
 {
-	const struct cv_service *last = &cv->svcs[cv->last_service];
+	const struct cv_service *last = svc_at(cv, cv->last_service);
 	int err;
 
 	if ((last->flags & CV_SVC_USED) && memcmp(&last->key, key, sizeof(*key)) == 0) {
@@ -106,14 +106,14 @@ static bool reclaimable(const struct cv *cv, const struct cv_dest *d, uint32_t a
 /* Out of the trash. Its last service's cursor may still stand here, and would lead astray. */
 static int reclaim(struct cv *cv, uint32_t slot)
 {
-	struct cv_dest *d = &cv->dests[slot];
+	struct cv_dest *d = dest_at(cv, slot);
 	struct cv_dest_key key;
 	struct txn t;
 
 	slots_dest_key(d, &key);
 	txn_begin(&t, cv);
 	if (d->last_service < cv->journal->geo.max_services)
-		txn_swap(&t, &cv->svcs[d->last_service].cursor, slot, CV_NONE);
+		txn_swap(&t, &svc_at(cv, d->last_service)->cursor, slot, CV_NONE);
 	txn_hash_del(&t, MAP_DEST_SLOTS, &key, slot);
 	txn_set(&t, &d->flags, 0);
 	return txn_commit(&t);
@@ -125,7 +125,7 @@ static int reclaim(struct cv *cv, uint32_t slot)
  */
 static void clear_dest(struct cv *cv, uint32_t slot)
 {
-	struct cv_dest *d = &cv->dests[slot];
+	struct cv_dest *d = dest_at(cv, slot);
 	uint32_t serial = d->serial;
 
 	if (serial) {
@@ -147,7 +147,7 @@ static int search_dests(struct cv *cv, uint32_t age, uint32_t *out)
 	int err;
 
 	for (uint32_t i = 0; i < n; i++, at = at + 1 < n ? at + 1 : 0) {
-		struct cv_dest *d = &cv->dests[at];
+		struct cv_dest *d = dest_at(cv, at);
 
 		if (reclaimable(cv, d, age)) {
 			err = reclaim(cv, at);
@@ -191,7 +191,7 @@ static int search_services(struct cv *cv, uint32_t *out)
 	uint32_t n = cv->journal->geo.max_services, at = cv->journal->service_hint % n;
 
 	for (uint32_t i = 0; i < n; i++, at = at + 1 < n ? at + 1 : 0) {
-		const struct cv_service *svc = &cv->svcs[at];
+		const struct cv_service *svc = svc_at(cv, at);
 
 		if ((svc->flags & CV_SVC_USED) ||
 		    (svc->serial && !rested(cv, svc->freed, CV_GRACE)))
@@ -216,7 +216,7 @@ int slots_take_service(struct cv *cv, uint32_t *out)
 	if (err)
 		return cv_fail(err, "there is no room for more than %u services",
 			       cv->journal->geo.max_services);
-	svc = &cv->svcs[*out];
+	svc = svc_at(cv, *out);
 	serial = svc->serial;
 	if (serial) {
 		figures_clear_service(cv, *out);

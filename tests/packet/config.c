@@ -23,7 +23,13 @@ static _Noreturn void give_up(const char *what)
 static void derive(struct path *p, uint32_t service)
 {
 	struct journal journal = { .geo = p->geo };
-	struct cv cv = { .svcs = p->svcs, .dests = p->dests, .journal = &journal };
+	struct cv cv = {
+		.journal = &journal,
+		.tables = {
+			[MAP_SVCS] = TABLE_IN_MEMORY(p->svcs, p->geo.max_services * sizeof(*p->svcs)),
+			[MAP_DESTS] = TABLE_IN_MEMORY(p->dests, p->geo.max_dests * sizeof(*p->dests)),
+		},
+	};
 
 	for (int i = 0; i < MAP_COUNT; i++)
 		cv.fds[i] = -1;

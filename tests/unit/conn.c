@@ -18,7 +18,7 @@
 
 static int clean(void **state)
 {
-	assert_int_equal(maps_need(lab, TABLES), 0);
+	assert_int_equal(maps_whole(lab, TABLES), 0);
 	memset(lab->conn4_tags, 0, lab->tables[MAP_CONN4_TAGS].length);
 	memset(lab->conn4, 0, lab->tables[MAP_CONN4].length);
 	memset(lab->conn6_tags, 0, lab->tables[MAP_CONN6_TAGS].length);
@@ -118,7 +118,7 @@ static void ipv6(void **state)
 	struct cv_conn6 *e;
 	struct cv_conn_info c[8];
 
-	assert_int_equal(maps_need(lab, TABLES), 0);
+	assert_int_equal(maps_whole(lab, TABLES), 0);
 	e = &lab->conn6[3];
 	lab->conn6_tags[0].tag[3] = 1;
 	inet_pton(AF_INET6, "fd00::2", &e->caddr);

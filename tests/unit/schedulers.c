@@ -28,7 +28,13 @@
 static struct cv_dest dests[MOST];
 static struct cv_service service;
 static struct journal journal;
-static struct cv cv = { .dests = dests, .svcs = &service, .journal = &journal };
+static struct cv cv = {
+	.journal = &journal,
+	.tables = {
+		[MAP_SVCS] = TABLE_IN_MEMORY(&service, sizeof(service)),
+		[MAP_DESTS] = TABLE_IN_MEMORY(dests, sizeof(dests)),
+	},
+};
 static uint32_t list[MOST];
 static uint32_t table[CV_TABLE_PIECES * CV_TABLE_PIECE];
 
