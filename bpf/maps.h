@@ -11,6 +11,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include <culvert/build.h>
 #include <culvert/lb.h>
 #include <culvert/sched.h>
 
@@ -50,6 +51,14 @@ MMAP_ARRAY(counters, struct cv_counters);
 MMAP_ARRAY(dest_est, struct cv_estimate);
 MMAP_ARRAY(svc_est, struct cv_estimate);
 MMAP_ARRAY(causes, struct cv_causes);
+
+/* Who loaded these programs: the library's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cv_build);
+} build SEC(".maps");
 
 /* The library's redo journal (L2); here only so that it lives as long as the rest. */
 struct cv_journal_page {

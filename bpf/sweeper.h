@@ -227,6 +227,10 @@ static int sweep(void *map, int *key, struct cv_sweeper *s)
 	return 0;
 }
 
+/*
+ * Winds the timer up, or takes it over from the programs that an upgrade replaces: a
+ * timer has one callback, and the map has one timer, so there are never two sweepers.
+ */
 static __always_inline int sweeper_start(void)
 {
 	__u32 zero = 0;
@@ -237,8 +241,8 @@ static __always_inline int sweeper_start(void)
 		return 1;
 	clock_set();
 	rc = bpf_timer_init(&s->timer, &timer, CLOCK_MONOTONIC);
-	if (rc)		/* -EBUSY: runs already */
-		return rc == -16 ? 0 : 1;
+	if (rc && rc != -16)	/* -EBUSY: it is there already */
+		return 1;
 	if (bpf_timer_set_callback(&s->timer, sweep))
 		return 1;
 	return bpf_timer_start(&s->timer, SWEEP_PERIOD_NS, 0) ? 1 : 0;

@@ -28,6 +28,7 @@ int cmd_link(int argc, char **argv);
 int cmd_addr(int argc, char **argv);
 int cmd_sysctl(int argc, char **argv);
 int cmd_track(int argc, char **argv);
+int cmd_upgrade(int argc, char **argv);
 
 /* Prints "culvert NAME: ..." on standard error and returns CMD_FAILED. */
 __attribute__((format(printf, 2, 3))) int cmd_error(const char *name, const char *format, ...);

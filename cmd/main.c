@@ -18,6 +18,7 @@ const struct command commands[] = {
 	{ "addr", "their addresses, as ip-address(8)", cmd_addr, false },
 	{ "sysctl", "the load balancer's settings: net.ipv4.vs.*", cmd_sysctl, false },
 	{ "track", "let slaves follow their namespaces and their master", cmd_track, false },
+	{ "upgrade", "replace the data path by this culvert's, under traffic", cmd_upgrade, false },
 	{ "help", "show this list", cmd_help, false },
 	{ NULL, NULL, NULL, false },
 };
@@ -82,7 +83,7 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return cmd_help(argc, argv);
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		puts("culvert " CULVERT_VERSION);
+		printf("culvert %s\n", cv_own_version());
 		return CMD_OK;
 	}
 	c = find(argv[1], false);

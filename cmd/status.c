@@ -31,6 +31,76 @@ static double mib(uint64_t bytes)
 	return (double)bytes / (1 << 20);
 }
 
+/* ---- versions ------------------------------------------------------------- */
+
+/* Of this part's data path and of this command; false: it is not loaded. */
+static bool versions(enum cv_part part, struct cv_version *loaded, struct cv_version *own)
+{
+	cv_version_own(part, own);
+	return cv_version_loaded(part, loaded) == 0;
+}
+
+static bool same_tables(const struct cv_version *a, const struct cv_version *b)
+{
+	return a->layout == b->layout && a->shape == b->shape;
+}
+
+static void print_versions(void)
+{
+	struct cv_version loaded, own;
+
+	if (versions(CV_PART_LB, &loaded, &own))
+		printf("data path: culvert %s (layout %u%s)\n", loaded.culvert, loaded.layout,
+		       same_tables(&loaded, &own) ? "" : ", other tables than this command's");
+	if (versions(CV_PART_IPVLAN, &loaded, &own))
+		printf("ipvlan: culvert %s (layout %u%s)\n", loaded.culvert, loaded.layout,
+		       same_tables(&loaded, &own) ? "" : ", other tables than this command's");
+	cv_version_own(CV_PART_LB, &own);
+	printf("command: culvert %s (layout %u)\n", own.culvert, own.layout);
+}
+
+static json_t *version_json(const struct cv_version *v)
+{
+	char shape[19];
+
+	snprintf(shape, sizeof(shape), "%016" PRIx64, v->shape);
+	return json_pack("{s:s, s:i, s:s, s:I}", "version", v->culvert, "layout", (int)v->layout, "shape", shape,
+			 "loaded", (json_int_t)v->made);
+}
+
+static void add_versions(json_t *root)
+{
+	struct cv_version loaded, own;
+	json_t *command;
+
+	if (versions(CV_PART_IPVLAN, &loaded, &own))
+		json_object_set_new(root, "ipvlan", version_json(&loaded));
+	if (versions(CV_PART_LB, &loaded, &own))
+		json_object_set_new(root, "data_path", version_json(&loaded));
+	command = version_json(&own);
+	json_object_del(command, "loaded");
+	json_object_set_new(root, "command", command);
+}
+
+/* What can be said of a data path that this command cannot open. */
+static int other_layout(bool json)
+{
+	char why[512];
+
+	snprintf(why, sizeof(why), "%s", cv_why());
+	if (json) {
+		json_t *root = json_object();
+
+		add_versions(root);
+		json_dumpf(root, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(root);
+	} else {
+		print_versions();
+	}
+	return cmd_error("status", "%s", why);
+}
+
 /* ---- text ----------------------------------------------------------------- */
 
 static int print_device(const struct cv_attachment *a, void *arg)
@@ -81,12 +151,10 @@ static void print_causes(const struct cv *cv)
 
 static int print_text(struct cv *cv, bool counters)
 {
-	struct cv_version v;
 	int devices = 0, err;
 
-	cv_version(cv, &v);
 	printf("instance: " CV_BPFFS "/%" PRIu64 "\n", (uint64_t)cv_geometry(cv)->netns_cookie);
-	printf("data path: culvert %s (layout %u)\n", v.culvert, v.layout);
+	print_versions();
 	err = cv_each_attachment(cv, print_device, &devices);
 	if (err)
 		return cmd_lib_error("status", "devices", err);
@@ -162,10 +230,8 @@ static int print_json(struct cv *cv, bool counters)
 {
 	json_t *devices = json_array(), *root;
 	char cookie[32];
-	struct cv_version v;
 	int err;
 
-	cv_version(cv, &v);
 	/* A number of 64 bits: JavaScript would round it. */
 	snprintf(cookie, sizeof(cookie), "%" PRIu64, (uint64_t)cv_geometry(cv)->netns_cookie);
 	err = cv_each_attachment(cv, add_device, devices);
@@ -173,10 +239,10 @@ static int print_json(struct cv *cv, bool counters)
 		json_decref(devices);
 		return cmd_lib_error("status", "devices", err);
 	}
-	root = json_pack("{s:s, s:s, s:{s:s, s:i, s:I}, s:o, s:o}", "instance", cookie, "path",
-			 CV_BPFFS, "data_path", "version", v.culvert, "layout", (int)v.layout,
-			 "loaded", (json_int_t)v.made, "devices", devices, "tables",
-			 tables_json(cv));
+	root = json_pack("{s:s, s:s}", "instance", cookie, "path", CV_BPFFS);
+	add_versions(root);
+	json_object_set_new(root, "devices", devices);
+	json_object_set_new(root, "tables", tables_json(cv));
 	if (counters)
 		json_object_set_new(root, "packets", causes_json(cv));
 	json_dumpf(root, stdout, JSON_INDENT(2));
@@ -205,6 +271,8 @@ int cmd_status(int argc, char **argv)
 	if (options_parse(&line, argc, argv, NULL, &status))
 		return status;
 	err = cv_open(&cv);
+	if (err == -EPROTO)
+		return other_layout(json);
 	if (err)
 		return cmd_lib_error("status", NULL, err);
 	return json ? print_json(cv, counters) : print_text(cv, counters);

@@ -25,6 +25,7 @@
 #include "cleanup.h"
 #include "devices.h"
 #include "journal.h"
+#include "pins.h"
 #include "tchook.h"
 #include "why.h"
 
@@ -189,6 +190,76 @@ int attach_remove_all(struct cv *cv)
 static int remove_gone(const struct cv_attachment *a, void *arg)
 {
 	return a->gone ? attach_remove(arg, a->ifindex) : 0;
+}
+
+/* ---- replacing ------------------------------------------------------------- */
+
+struct swap {
+	struct cv *cv;
+	int links;
+	unsigned int hooks;
+};
+
+static int xdp_replace(int links, uint32_t ifindex, int prog)
+{
+	_cleanup_fd_ int link = -1;
+	char name[32];
+
+	xdp_name(ifindex, name);
+	link = bpffs_get(links, name);
+	if (link < 0)
+		return link;
+	/* ENOLINK: its device has gone. */
+	if (bpf_link_update(link, prog, NULL) < 0 && errno != ENOLINK)
+		return cv_fail(-errno, "cannot replace an XDP program: %s", strerror(errno));
+	return 0;
+}
+
+static const char *prog_of(const struct swap *s, uint32_t ifindex, const char *what)
+{
+	if (strcmp(what, "xdp") == 0)
+		return "xdp_uplink";
+	if (strcmp(what, "tcx") == 0 || strcmp(what, "clsact") == 0)
+		return "tc_uplink";
+	if (strcmp(what, "tcx-out") == 0 || strcmp(what, "clsact-out") == 0)
+		return ifindex == s->cv->settings->culvert0 ? "tc_culvert0" : "tc_answers";
+	return NULL;
+}
+
+static int swap_one(uint32_t ifindex, const char *what, void *arg)
+{
+	struct swap *s = arg;
+	const char *name = prog_of(s, ifindex, what);
+	_cleanup_fd_ int prog = -1;
+	int err;
+
+	if (!name)
+		return 0;
+	prog = pins_prog(s->cv->dir, name);
+	if (prog < 0)
+		return prog;
+	if (strcmp(what, "xdp") == 0)
+		err = xdp_replace(s->links, ifindex, prog);
+	else
+		err = tchook_replace(s->links, ifindex, strstr(what, "-out") ? TC_OUT : TC_IN, prog);
+	if (!err)
+		s->hooks++;
+	if (journal_step)
+		journal_step();
+	return err;
+}
+
+int attach_swap(struct cv *cv, unsigned int *hooks)
+{
+	_cleanup_fd_ int links = -1;
+	struct swap s = { .cv = cv };
+	int err = open_links(cv, &links);
+
+	s.links = links;
+	if (!err)
+		err = each_pin(links, swap_one, &s);
+	*hooks = s.hooks;
+	return err;
 }
 
 /* ---- attaching ------------------------------------------------------------- */

@@ -8,4 +8,7 @@
 int attach_remove(struct cv *cv, uint32_t ifindex);
 int attach_remove_all(struct cv *cv);
 
+/* Gives every hook the program that pins_prog() has for it, each in one step. */
+int attach_swap(struct cv *cv, unsigned int *hooks);
+
 #endif

@@ -72,13 +72,37 @@ uint32_t cv_now(const struct cv *cv);	/* the data path's clock, ticks */
 /* What it was made with. */
 void cv_get_sizes(const struct cv *cv, struct cv_sizes *out);
 
-/* Who loaded the data path. */
+/* Who loaded a data path. */
 struct cv_version {
 	char culvert[32];
-	uint32_t layout;	/* CV_LAYOUT_VERSION */
+	uint32_t layout;	/* what the tables' fields mean: CV_LAYOUT_VERSION */
+	uint64_t shape;		/* how they are laid out */
 	uint64_t made;		/* seconds since 1970 */
 };
-void cv_version(const struct cv *cv, struct cv_version *out);
+
+enum cv_part { CV_PART_LB, CV_PART_IPVLAN, CV_PARTS };
+
+/* Of what is loaded here, which this culvert need not be able to open. -ENOENT: it is not loaded. */
+int cv_version_loaded(enum cv_part part, struct cv_version *out);
+/* Of this culvert. */
+void cv_version_own(enum cv_part part, struct cv_version *out);
+const char *cv_own_version(void);
+
+/* ---- replacing the data path (upgrade.c) ---------------------------------- */
+
+struct cv_upgrade {
+	bool there;		/* this part is loaded */
+	struct cv_version was;
+	unsigned int hooks;	/* that carry the new programs now */
+};
+
+/*
+ * Puts this culvert's programs in the place of those that are loaded, under
+ * traffic: each hook changes at once, and tables, connections and counters stay.
+ * -ENOENT: nothing is loaded. -EPROTO: the tables are laid out otherwise; what
+ * is loaded stays. Killed, it is finished by the next command that edits.
+ */
+int cv_upgrade(struct cv_upgrade out[CV_PARTS]);
 
 /* ---- devices (attach.c) -------------------------------------------------- */
 

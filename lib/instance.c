@@ -9,6 +9,7 @@
 
 #include "attach.h"
 #include "bpffs.h"
+#include "build.h"
 #include "cleanup.h"
 #include "culvert0.h"
 #include "edit.h"
@@ -19,6 +20,8 @@
 #include "load.h"
 #include "local.h"
 #include "lock.h"
+#include "object.h"
+#include "upgrade.h"
 #include "why.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -83,7 +86,7 @@ int instance_dir_locked(unsigned int seconds, int *out)
 	return 0;
 }
 
-static bool has_data_path(int dir)
+bool instance_loaded(int dir)
 {
 	struct stat st;
 
@@ -104,18 +107,12 @@ static struct cv *new_handle(void)
 	return cv;
 }
 
-static int check_layout(const struct cv *cv)
+static int check_layout(int dir)
 {
-	const struct journal *j = cv->journal;
-	uint64_t cookie = 0;
+	struct cv_build own;
 
-	if (j->magic == JOURNAL_MAGIC && j->layout == CV_LAYOUT_VERSION)
-		return 0;
-	instance_cookie(&cookie);
-	return cv_fail(-EPROTO,
-		       "this namespace's instance was made by another culvert (%.*s, layout %u); "
-		       "rm -r " CV_BPFFS "/%llu removes it",
-		       (int)sizeof(j->version), j->version, j->layout, (unsigned long long)cookie);
+	object_build(&own);
+	return build_check(dir, &own);
 }
 
 /* If a killed command left something half done and nobody is at it, finishes that. */
@@ -131,8 +128,7 @@ static void settle(struct cv *cv)
 	cv_unlock(cv);
 }
 
-/* `dir` becomes the handle's in any case. */
-static int open_handle(int dir, struct cv **out)
+int instance_open(int dir, bool check, struct cv **out)
 {
 	_cleanup_(cv_close) struct cv *cv = new_handle();
 	int err;
@@ -143,9 +139,7 @@ static int open_handle(int dir, struct cv **out)
 	}
 	cv->dir = dir;
 	why_listen();
-	err = maps_need(cv, MAP_BIT(MAP_JOURNAL));
-	if (!err)
-		err = check_layout(cv);
+	err = check ? check_layout(dir) : 0;
 	if (!err)
 		err = maps_need(cv, MAPS_BASIC);
 	if (err)
@@ -160,12 +154,12 @@ int cv_open(struct cv **out)
 	struct cv *cv;
 	int err = instance_dir(false, &dir);
 
-	if (!err && !has_data_path(dir))
+	if (!err && !instance_loaded(dir))
 		err = -ENOENT;
 	if (err == -ENOENT)
 		return cv_fail(err, "no culvert in this network namespace");
 	if (!err)
-		err = open_handle(take_fd(dir), &cv);
+		err = instance_open(take_fd(dir), true, &cv);
 	if (err)
 		return err;
 	settle(cv);
@@ -183,12 +177,12 @@ int cv_open_or_create(struct cv **out, const struct cv_sizes *sizes)
 		return err;
 	instance_collect();
 	err = instance_dir_locked(0, &dir);
-	if (!err && !has_data_path(dir))
+	if (!err && !instance_loaded(dir))
 		err = load_data_path(dir, sizes ? sizes : &defaults);
 	if (err)
 		return err;
 	lock_drop(dir);
-	return open_handle(take_fd(dir), out);
+	return instance_open(take_fd(dir), true, out);
 }
 
 void cv_close(struct cv **pcv)
@@ -231,7 +225,8 @@ int cv_lock(struct cv *cv, unsigned int seconds)
 		drop(cv);
 		return err;
 	}
-	/* What it cannot do now, the next command will try; edits do not depend on it. */
+	/* What these cannot do now, the next command will try; edits do not depend on it. */
+	upgrade_finish(cv);
 	culvert0_settle(cv);
 	return 0;
 }
@@ -341,10 +336,17 @@ void cv_get_sizes(const struct cv *cv, struct cv_sizes *out)
 				  .max_dests = j->geo.max_dests };
 }
 
-void cv_version(const struct cv *cv, struct cv_version *out)
+int cv_version_loaded(enum cv_part part, struct cv_version *out)
 {
-	const struct journal *j = cv->journal;
+	_cleanup_fd_ int dir = -1, ipvlan = -1;
+	struct cv_build build;
+	int err = instance_dir(false, &dir);
 
-	*out = (struct cv_version){ .layout = j->layout, .made = j->made };
-	memcpy(out->culvert, j->version, sizeof(out->culvert) - 1);
+	if (!err && part == CV_PART_IPVLAN)
+		err = bpffs_subdir(dir, "ipvlan", false, &ipvlan);
+	if (!err)
+		err = build_read(part == CV_PART_IPVLAN ? ipvlan : dir, &build);
+	if (!err)
+		build_show(&build, out);
+	return err;
 }

@@ -13,7 +13,7 @@
  *     under the lock: everything is pinned below new/, then progs/ and links/
  *     are put in place, and the rename of maps/ makes it so. The rename of maps/
  *     to old/ ends it. What a killed command left in new/ and old/ is removed by
- *     whoever loads next.
+ *     whoever loads next. next/ is an upgrade under way (pins.h).
  * I3  A directory whose lifeline is cut belongs to nobody, for ever: cookies are
  *     not used twice.
  */
@@ -59,6 +59,15 @@ int instance_dir(bool create, int *out);
 
 /* As instance_dir(true), and takes its lock: the caller owns both until it closes the fd. */
 int instance_dir_locked(unsigned int seconds, int *out);
+
+/* Is there a load balancer in it (I2)? */
+bool instance_loaded(int dir);
+
+/*
+ * A handle for the load balancer of a directory, which becomes the handle's in any
+ * case. Without `check` the caller knows that the tables are this culvert's (B2).
+ */
+int instance_open(int dir, bool check, struct cv **out);
 
 /* The network namespace's cookie (socket(7), SO_NETNS_COOKIE). */
 int instance_cookie(uint64_t *out);

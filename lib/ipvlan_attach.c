@@ -13,6 +13,7 @@
 #include "bpffs.h"
 #include "cleanup.h"
 #include "ipvlan_internal.h"
+#include "pins.h"
 #include "why.h"
 
 /* enum bpf_attach_type of 6.6, which libbpf 1.1 does not know by name. */
@@ -104,6 +105,28 @@ int ipv_attach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex)
 	if (err == -EINVAL)
 		return clsact_attach(fd, prog, ifindex);
 	return err ? cv_fail(err, "cannot attach a program: %s", strerror(-err)) : 0;
+}
+
+int ipv_replace(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex)
+{
+	_cleanup_fd_ int links = -1, link = -1, fd = -1;
+	char name[32];
+	int err;
+
+	err = bpffs_subdir(v->dir, "links", true, &links);
+	if (err)
+		return err;
+	fd = pins_prog(v->dir, hooks[prog].prog);
+	if (fd < 0)
+		return fd;
+	pin_name(name, prog, ifindex);
+	link = bpffs_get(links, name);
+	if (link < 0)
+		return clsact_attach(fd, prog, ifindex);
+	/* ENOLINK: its device has gone. */
+	if (bpf_link_update(link, fd, NULL) < 0 && errno != ENOLINK)
+		return cv_fail(-errno, "cannot replace a program: %s", strerror(errno));
+	return 0;
 }
 
 void ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone)

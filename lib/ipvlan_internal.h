@@ -48,6 +48,21 @@ struct cv_ipv {
 int ipv_attach(struct cv_ipv *v, enum ipv_prog prog,
 	       uint32_t ifindex); /* 0 if it is attached already */
 void ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone);
+/* The program that pins_prog() has, in the place of the one that is there, in one step. */
+int ipv_replace(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex);
+
+/* ---- ipvlan_open.c ---- */
+struct ipvlan_bpf;
+struct bpf_object;
+int ipv_object_open(struct ipvlan_bpf **out, struct bpf_object **obj);
+int ipv_object_load(struct ipvlan_bpf *skel);
+void ipv_object_close(struct ipvlan_bpf **skel);
+/* As cv_ipv_open(); without `check`, tables of another shape are an error only if they cannot be mapped. */
+int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check);
+
+/* ---- ipvlan_upgrade.c ---- */
+/* Under the lock: finishes an upgrade that was decided (P1). */
+int ipv_upgrade_finish(struct cv_ipv *v);
 
 /* ---- ipvlan_master.c ---- */
 /* Index of the device's slot, made if need be. -ENOSPC */

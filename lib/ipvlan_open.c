@@ -9,11 +9,15 @@
 #include <bpf/bpf.h>
 
 #include "bpffs.h"
+#include "build.h"
 #include "cleanup.h"
 #include "instance.h"
-#include "ipvlan_internal.h"
+#include "ipvlan.shape.h"
 #include "ipvlan.skel.h"
+#include "ipvlan_internal.h"
 #include "lock.h"
+#include "pins.h"
+#include "upgrade.h"
 #include "why.h"
 
 #define DIR_NAME "ipvlan"
@@ -31,60 +35,49 @@ static const struct {
 	[IPV_COUNTERS] = { "counters", sizeof(struct cv_ipv_counters) },
 };
 
-static const char *const prog_names[IPV_PROGS] = {
-	[IPV_MASTER_IN] = "master_in",
-	[IPV_MASTER_OUT] = "master_out",
-	[IPV_SLAVE_OUT] = "slave_out",
-	[IPV_SLAVE_IN] = "slave_in",
-};
-
 /* ---- loading ------------------------------------------------------------------- */
 
-static int pin_maps(int dir, const struct ipvlan_bpf *skel)
-{
-	_cleanup_fd_ int maps = -1;
-	int err = bpffs_subdir(dir, "maps", true, &maps);
-
-	for (int i = 0; i < IPV_MAPS && !err; i++) {
-		const struct bpf_map *map =
-			bpf_object__find_map_by_name(skel->obj, map_table[i].name);
-
-		err = map ? bpffs_pin(maps, map_table[i].name, bpf_map__fd(map)) : -ENOENT;
-	}
-	return err;
-}
-
-static int pin_progs(int dir, const struct ipvlan_bpf *skel)
-{
-	_cleanup_fd_ int progs = -1;
-	int err = bpffs_subdir(dir, "progs", true, &progs);
-
-	for (int i = 0; i < IPV_PROGS && !err; i++) {
-		const struct bpf_program *prog =
-			bpf_object__find_program_by_name(skel->obj, prog_names[i]);
-
-		err = prog ? bpffs_pin(progs, prog_names[i], bpf_program__fd(prog)) : -ENOENT;
-	}
-	return err;
-}
-
-static void cleanup_skel(struct ipvlan_bpf **skel)
+void ipv_object_close(struct ipvlan_bpf **skel)
 {
 	ipvlan_bpf__destroy(*skel);
 }
 
-static int load_below(int dir)
+int ipv_object_open(struct ipvlan_bpf **out, struct bpf_object **obj)
 {
-	_cleanup_(cleanup_skel) struct ipvlan_bpf *skel = ipvlan_bpf__open();
-	int err;
+	struct ipvlan_bpf *skel = ipvlan_bpf__open();
 
 	if (!skel)
 		return cv_fail(-errno, "cannot open the data path of ipvlan: %s", strerror(errno));
-	err = ipvlan_bpf__load(skel);
+	*out = skel;
+	*obj = skel->obj;
+	return 0;
+}
+
+void ipv_build(struct cv_build *out)
+{
+	build_fill(out, CV_IPV_LAYOUT_VERSION, SHAPE_OF_ipvlan);
+}
+
+int ipv_object_load(struct ipvlan_bpf *skel)
+{
+	struct cv_build build;
+	int err = ipvlan_bpf__load(skel);
+
 	if (err)
 		return cv_fail(err, "cannot load the data path of ipvlan: %s", strerror(-err));
-	err = pin_maps(dir, skel);
-	return err ? err : pin_progs(dir, skel);
+	ipv_build(&build);
+	return build_store(skel->obj, &build);
+}
+
+static int load_below(int dir)
+{
+	_cleanup_(ipv_object_close) struct ipvlan_bpf *skel = NULL;
+	struct bpf_object *obj;
+	int err = ipv_object_open(&skel, &obj);
+
+	if (!err)
+		err = ipv_object_load(skel);
+	return err ? err : pins_make(dir, obj);
 }
 
 /* Beside, and then by one rename: there is all of it or none. */
@@ -125,7 +118,8 @@ static int open_maps(struct cv_ipv *v)
 			return cv_plain(-errno);
 		if (info.value_size != map_table[i].value_size)
 			err = cv_fail(-EPROTO,
-				      "these slaves were made by a culvert with another layout");
+				      "the table %s of ipvlan is laid out otherwise than in this culvert",
+				      map_table[i].name);
 	}
 	return err;
 }
@@ -166,7 +160,22 @@ static int open_dir(struct cv_ipv *v, enum cv_ipv_open how)
 	return err;
 }
 
-int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
+/* Whoever has the lock first cleans up after those who were killed with it. */
+static void settle(struct cv_ipv *v)
+{
+	ipv_reap(v);
+	ipv_upgrade_finish(v);
+}
+
+static int check_layout(const struct cv_ipv *v)
+{
+	struct cv_build own;
+
+	ipv_build(&own);
+	return build_check(v->dir, &own);
+}
+
+int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check)
 {
 	_cleanup_(cv_ipv_close) struct cv_ipv *v = calloc(1, sizeof(*v));
 	int err;
@@ -177,6 +186,8 @@ int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
 	for (int i = 0; i < IPV_MAPS; i++)
 		v->maps[i] = -1;
 	err = open_dir(v, how);
+	if (!err && check)
+		err = check_layout(v);
 	if (!err)
 		err = open_maps(v);
 	if (!err)
@@ -186,9 +197,14 @@ int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
 	if (err)
 		return err;
 	if (v->locked)
-		ipv_reap(v);
+		settle(v);
 	*out = take_ptr(v);
 	return 0;
+}
+
+int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
+{
+	return ipv_open(out, how, true);
 }
 
 void cv_ipv_close(struct cv_ipv **pv)
@@ -218,7 +234,7 @@ int cv_ipv_lock(struct cv_ipv *v)
 	if (err)
 		return err;
 	v->locked = true;
-	ipv_reap(v);
+	settle(v);
 	return 0;
 }
 

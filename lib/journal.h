@@ -18,7 +18,7 @@
  *     goal in `todo`, set by its first record: whoever takes the lock next goes
  *     on towards it.
  *
- * The page begins with what another version must be able to read.
+ * Who may read it, `build` says (culvert/build.h).
  */
 #ifndef CULVERT_JOURNAL_H
 #define CULVERT_JOURNAL_H
@@ -30,7 +30,6 @@
 
 #include "maps.h"
 
-#define JOURNAL_MAGIC 0x63767274U /* "cvrt" */
 #define JOURNAL_RECORD 3584
 
 enum journal_state { JOURNAL_EMPTY, JOURNAL_PENDING };
@@ -57,13 +56,6 @@ enum journal_todo {
 #define ROUTES_OF(slot) ((slot) + 2U)
 
 struct journal {
-	/* Fixed for all versions. */
-	uint32_t magic;
-	uint32_t layout;  /* CV_LAYOUT_VERSION */
-	char version[32]; /* of the culvert that made the instance */
-	uint64_t made;	  /* seconds since 1970 */
-	uint8_t reserved[80];
-	/* This layout's. */
 	struct cv_geometry geo;
 	uint32_t dest_hint; /* where the search for a free slot begins */
 	uint32_t service_hint;
@@ -73,11 +65,10 @@ struct journal {
 	uint32_t lo_forwarding; /* JOURNAL_LO*: what we turned on */
 	uint32_t max_conns;	/* as asked for: the tables have a few more slots */
 	uint32_t routes_due; /* what stands beside the maps is not what they say: ROUTES_* */
-	uint8_t room[512 - 164 - sizeof(struct cv_geometry)];
+	uint8_t room[512 - 36 - sizeof(struct cv_geometry)];
 	uint8_t record[JOURNAL_RECORD];
 };
 _Static_assert(sizeof(struct journal) == 4096, "the journal is one page");
-_Static_assert(offsetof(struct journal, geo) == 128, "the journal's head is fixed");
 _Static_assert(offsetof(struct journal, record) == 512, "records begin at a fixed place");
 
 struct txn {

@@ -24,6 +24,7 @@ static const enum bpf_attach_type tcx_type[] = { [TC_IN] = 46, [TC_OUT] = 47 };
 /* Names of the pins. */
 static const char *const tcx_pin[] = { [TC_IN] = "tcx", [TC_OUT] = "tcx-out" };
 static const char *const clsact_pin[] = { [TC_IN] = "clsact", [TC_OUT] = "clsact-out" };
+static const char *const clsact_next[] = { [TC_IN] = "clsact-next", [TC_OUT] = "clsact-out-next" };
 static const enum bpf_tc_attach_point clsact_point[] = { [TC_IN] = BPF_TC_INGRESS, [TC_OUT] = BPF_TC_EGRESS };
 
 /* Far from what administrators count by hand. */
@@ -74,6 +75,16 @@ static bool tcx_gone(int links, uint32_t ifindex, enum tchook_way way)
 	return link < 0 || bpf_obj_get_info_by_fd(link, &info, &size) < 0 || !info.xdp.ifindex;
 }
 
+static int tcx_replace(int links, uint32_t ifindex, enum tchook_way way, int prog)
+{
+	_cleanup_fd_ int link = bpffs_get(links, pin_of(ifindex, tcx_pin[way]).name);
+
+	if (link < 0)
+		return link;
+	/* ENOLINK: its device has gone. */
+	return bpf_link_update(link, prog, NULL) < 0 && errno != ENOLINK ? -errno : 0;
+}
+
 static int tcx_detach(int links, uint32_t ifindex, enum tchook_way way)
 {
 	struct pin pin = pin_of(ifindex, tcx_pin[way]);
@@ -118,15 +129,63 @@ static __u32 prog_id(int fd)
 	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
 }
 
-/* Is the filter at our place our program? (Another device may have the ifindex by now.) */
+static bool is_pinned_as(int links, uint32_t ifindex, const char *what, __u32 id)
+{
+	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, what).name);
+
+	return id && prog_id(prog) == id;
+}
+
+/*
+ * Is the filter at our place our program, or the one that was about to replace it?
+ * (Another device may have the ifindex by now.)
+ */
 static bool clsact_ours(int links, uint32_t ifindex, enum tchook_way way)
 {
-	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, clsact_pin[way]).name);
 	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
-	__u32 id = prog_id(prog);
 
-	return id && bpf_tc_query(&hook, &opts) == 0 && opts.prog_id == id;
+	return bpf_tc_query(&hook, &opts) == 0 && (is_pinned_as(links, ifindex, clsact_pin[way], opts.prog_id) ||
+						   is_pinned_as(links, ifindex, clsact_next[way], opts.prog_id));
+}
+
+/* The pin `what` becomes one of this program, in one step. */
+static int repin(int links, uint32_t ifindex, const char *next, const char *what)
+{
+	if (renameat(links, pin_of(ifindex, next).name, links, pin_of(ifindex, what).name) < 0)
+		return cv_fail(-errno, "cannot replace the pin %s: %s", what, strerror(errno));
+	return 0;
+}
+
+static int pin_next(int links, uint32_t ifindex, const char *next, int prog)
+{
+	int err = bpffs_remove(links, pin_of(ifindex, next).name);
+
+	return err ? err : bpffs_pin(links, pin_of(ifindex, next).name, prog);
+}
+
+/* The filter's program changes in place, by its handle; before and after, one of the pins names it. */
+static int clsact_replace(int links, uint32_t ifindex, enum tchook_way way, int prog)
+{
+	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY, .prog_fd = prog,
+		    .flags = BPF_TC_F_REPLACE);
+	int err;
+
+	if (!clsact_ours(links, ifindex, way))
+		return 0;
+	err = pin_next(links, ifindex, clsact_next[way], prog);
+	if (!err)
+		err = bpf_tc_attach(&hook, &opts);
+	if (!err)
+		err = repin(links, ifindex, clsact_next[way], clsact_pin[way]);
+	/* A sign and nothing else, but it would keep the old program. */
+	if (!err && pinned(links, ifindex, "qdisc")) {
+		err = pin_next(links, ifindex, "qdisc-next", prog);
+		if (!err)
+			err = repin(links, ifindex, "qdisc-next", "qdisc");
+	}
+	return err;
 }
 
 static int count_filter(const struct nlmsghdr *h, void *arg)
@@ -171,7 +230,11 @@ static int clsact_detach(int links, uint32_t ifindex, enum tchook_way way)
 	/* Of both directions, libbpf destroys the qdisc itself. */
 	if (pinned(links, ifindex, "qdisc") && !qdisc_used(ifindex))
 		bpf_tc_hook_destroy(&both);
-	err = bpffs_remove(links, pin_of(ifindex, clsact_pin[way]).name);
+	err = bpffs_remove(links, pin_of(ifindex, clsact_next[way]).name);
+	if (!err)
+		err = bpffs_remove(links, pin_of(ifindex, "qdisc-next").name);
+	if (!err)
+		err = bpffs_remove(links, pin_of(ifindex, clsact_pin[way]).name);
 	/* The other way's filter is ours, too: the qdisc goes with the last one. */
 	if (err || pinned(links, ifindex, clsact_pin[way == TC_IN ? TC_OUT : TC_IN]))
 		return err;
@@ -195,6 +258,16 @@ int tchook_detach(int links, uint32_t ifindex, enum tchook_way way)
 	int err = tcx_detach(links, ifindex, way);
 
 	return err ? err : clsact_detach(links, ifindex, way);
+}
+
+int tchook_replace(int links, uint32_t ifindex, enum tchook_way way, int prog)
+{
+	int err = pinned(links, ifindex, tcx_pin[way]) ? tcx_replace(links, ifindex, way, prog) :
+							 clsact_replace(links, ifindex, way, prog);
+
+	return err ? cv_fail(err, "cannot replace a program at tc %s: %s", way == TC_IN ? "ingress" : "egress",
+			     strerror(-err)) :
+		     0;
 }
 
 bool tchook_find(int links, uint32_t ifindex, enum tchook_way way, bool *tcx, bool *gone)

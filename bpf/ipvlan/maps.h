@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include <culvert/build.h>
 #include <culvert/ipvlan.h>
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -34,6 +35,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cv_ipv_slave);
 } slaves SEC(".maps");
+
+/* Who loaded these programs: the library's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cv_build);
+} build SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -15,7 +15,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <bpf/bpf.h>
+
 #include "bpffs.h"
+#include "build.h"
 #include "lab.h"
 #include "lifeline.h"
 #include "sysctl.h"
@@ -74,9 +77,10 @@ static void sizes_are_what_was_asked_for(void **state)
 	assert_true(m.services >= LAB_SERVICES * sizeof(struct cv_service));
 	assert_true(m.dests >= LAB_DESTS * sizeof(struct cv_dest));
 	assert_true(m.counters > 0 && m.other > 0);
-	cv_version(lab, &v);
-	assert_string_equal(v.culvert, CULVERT_VERSION);
+	assert_int_equal(cv_version_loaded(CV_PART_LB, &v), 0);
+	assert_string_equal(v.culvert, cv_own_version());
 	assert_int_equal(v.layout, CV_LAYOUT_VERSION);
+	assert_int_equal(cv_version_loaded(CV_PART_IPVLAN, &v), -ENOENT);
 }
 
 static void the_clock_runs(void **state)
@@ -211,16 +215,48 @@ static void nothing_stays_of_one_that_is_destroyed(void **state)
 	assert_false(exists(*shared_word()));
 }
 
+/* Makes the instance one of another culvert's. */
+static void rewrite_build(const struct cv_build *build)
+{
+	_cleanup_fd_ int maps = -1, fd = -1;
+	uint32_t zero = 0;
+
+	assert_int_equal(bpffs_subdir(lab->dir, "maps", false, &maps), 0);
+	fd = bpffs_get(maps, "build");
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, build, BPF_ANY), 0);
+}
+
 static void another_layout_is_not_touched(void **state)
 {
+	struct cv_upgrade done[CV_PARTS];
+	struct cv_build was, other;
 	struct cv *cv = NULL;
 
-	lab->journal->layout++;
-	assert_int_equal(cv_open(&cv), -EPROTO);
-	assert_non_null(strstr(cv_why(), CULVERT_VERSION));
-	assert_int_equal(cv_open_or_create(&cv, &small), -EPROTO);
-	assert_null(cv);
-	lab->journal->layout--;
+	assert_int_equal(build_read(lab->dir, &was), 0);
+	for (int what = 0; what < 2; what++) {
+		other = was;
+		strcpy(other.version, "99.1");
+		other.layout += what == 0;
+		other.shape += what == 1;
+		rewrite_build(&other);
+		assert_int_equal(cv_open(&cv), -EPROTO);
+		assert_non_null(strstr(cv_why(), "99.1"));
+		assert_non_null(strstr(cv_why(), "`culvert upgrade`"));
+		assert_int_equal(cv_open_or_create(&cv, &small), -EPROTO);
+		assert_null(cv);
+	}
+	/* Tables that mean other things are nobody else's; but the shape is what it is, whatever is said of it. */
+	other = was;
+	other.layout++;
+	rewrite_build(&other);
+	cv_unlock(lab);
+	assert_int_equal(cv_upgrade(done), -EPROTO);
+	other = was;
+	other.shape++;
+	rewrite_build(&other);
+	assert_int_equal(cv_upgrade(done), 0);
+	assert_int_equal(cv_lock(lab, 0), 0);
 	assert_int_equal(cv_open(&cv), 0);
 	cv_close(&cv);
 }

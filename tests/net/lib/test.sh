@@ -32,6 +32,7 @@ door=tc family=4
 for word; do
 	case $word in
 	xdp | tc) door=$word ;;
+	clsact) door=tc ;;
 	4 | 6) family=$word ;;
 	esac
 done
