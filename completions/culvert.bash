@@ -176,7 +176,7 @@ _culvert() {
 	esac
 	COMPREPLY=()
 	if [ ${#words[@]} -le 2 ]; then
-		_culvert_offer attach detach status ipvsadm sysctl link addr track help \
+		_culvert_offer attach detach status ipvsadm sysctl link addr track upgrade help \
 			--help --version
 		return
 	fi
@@ -184,7 +184,7 @@ _culvert() {
 	case ${words[0]} in
 	attach) _culvert_attach ;;
 	detach) _culvert_offer "$(_culvert_devices)" ;;
-	status | track) _culvert_offer -j --json --help ;;
+	status | track | upgrade) _culvert_offer -j --json --help ;;
 	ipvsadm) _culvert_ipvsadm ;;
 	sysctl) _culvert_sysctl ;;
 	link) _culvert_link ;;

@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "ipvlan_internal.h"
 #include "pins.h"
+#include "tchook.h"
 #include "why.h"
 
 /* enum bpf_attach_type of 6.6, which libbpf 1.1 does not know by name. */
@@ -76,8 +77,11 @@ static void clsact_detach(enum ipv_prog prog, uint32_t ifindex)
 
 static int tcx_attach(int fd, int links, const char *name, enum ipv_prog prog, uint32_t ifindex)
 {
-	_cleanup_fd_ int link = bpf_link_create(fd, (int)ifindex, hooks[prog].tcx, NULL);
+	_cleanup_fd_ int link = -1;
 
+	if (!tchook_tcx_wanted())
+		return -EINVAL;
+	link = bpf_link_create(fd, (int)ifindex, hooks[prog].tcx, NULL);
 	if (link < 0)
 		return -errno;
 	return bpffs_pin(links, name, link);

@@ -52,8 +52,7 @@ static bool pinned(int links, uint32_t ifindex, const char *what)
 
 /* ---- tcx ------------------------------------------------------------------ */
 
-/* Tests of what older kernels do. */
-static bool tcx_wanted(void)
+bool tchook_tcx_wanted(void)
 {
 	return !getenv("CULVERT_NO_TCX");
 }
@@ -245,7 +244,7 @@ static int clsact_detach(int links, uint32_t ifindex, enum tchook_way way)
 
 int tchook_attach(int links, uint32_t ifindex, enum tchook_way way, int prog, bool *tcx)
 {
-	int err = tcx_wanted() ? tcx_attach(links, ifindex, way, prog) : -EINVAL;
+	int err = tchook_tcx_wanted() ? tcx_attach(links, ifindex, way, prog) : -EINVAL;
 
 	*tcx = err != -EINVAL;
 	if (err == -EINVAL)

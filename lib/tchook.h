@@ -21,6 +21,9 @@ int tchook_detach(int links, uint32_t ifindex, enum tchook_way way);
 /* Another program in its place, in one step: no packet meets none. A device that has gone is no error. */
 int tchook_replace(int links, uint32_t ifindex, enum tchook_way way, int prog);
 
+/* No, in tests of what kernels before 6.6 do (CULVERT_NO_TCX). */
+bool tchook_tcx_wanted(void);
+
 /* Is it there, how, and does the device still live? */
 bool tchook_find(int links, uint32_t ifindex, enum tchook_way way, bool *tcx, bool *gone);
 
