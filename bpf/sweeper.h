@@ -37,7 +37,7 @@ struct sweep {
  * half-open all, of the established those that were idle for a minute and have
  * seen few packets, the fewer the likelier.
  */
-static __always_inline bool dropped_early(const struct sweep *s, const struct cv_conn_common *c, __u32 ctl)
+static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u32 now)
 {
 	__u32 state = ctl & CV_CTL_STATE, chance = bpf_get_prandom_u32();
 
@@ -45,18 +45,28 @@ static __always_inline bool dropped_early(const struct sweep *s, const struct cv
 		return false;
 	if (state == CV_TCP_SYN_RECV || state == CV_TCP_SYNACK)
 		return true;
-	return state == CV_TCP_ESTABLISHED && c->timeout - (c->expires - s->now) > IDLE_ENOUGH &&
+	return state == CV_TCP_ESTABLISHED && c->timeout - (c->expires - now) > IDLE_ENOUGH &&
 	       c->in_pkts && c->in_pkts <= 8 && (chance >> 5) % c->in_pkts == 0;
 }
 
-static __always_inline void sweep_expired(struct sweep *s, struct cv_conn_common *c, __u32 slot, __u32 ctl)
+/* For a connection whose time is up, or any while drop_entry asks for more. */
+GLOBAL int sweep_conn(bool v6, __u32 slot, __u32 ctl, __u32 now)
 {
-	if (READ_ONCE(c->n_control)) {	/* ip_vs_conn_expire(): "expire_later" */
+	struct cv_conn_common *c = conn_at(v6, slot);
+
+	if (!c)
+		return 0;
+	if (unlikely(settings.drop_entry) && dropped_early(c, ctl, now) && conn_end_slot(v6, slot, ctl)) {
+		count_cause(CV_C_CONN_EVICTED);
+	} else if (!cv_before(READ_ONCE(c->expires), now)) {
+		return 0;
+	} else if (READ_ONCE(c->n_control)) {	/* ip_vs_conn_expire(): "expire_later" */
 		c->timeout = 60 * CV_HZ;
-		WRITE_ONCE(c->expires, s->now + c->timeout);
-	} else if (conn_end(s->v6, c, slot, ctl)) {
+		WRITE_ONCE(c->expires, now + c->timeout);
+	} else if (conn_end_slot(v6, slot, ctl)) {
 		count_cause(CV_C_CONN_EXPIRED);
 	}
+	return 0;
 }
 
 static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
@@ -67,14 +77,8 @@ static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 	if (!c)
 		return;
 	ctl = READ_ONCE(c->ctl);
-	if (!(ctl & CV_CTL_LIVE))
-		return;
-	if (unlikely(settings.drop_entry) && dropped_early(s, c, ctl) && conn_end(s->v6, c, slot, ctl))
-		count_cause(CV_C_CONN_EVICTED);
-	else if (!cv_before(READ_ONCE(c->expires), s->now))
-		return;
-	else
-		sweep_expired(s, c, slot, ctl);
+	if (ctl & CV_CTL_LIVE && (settings.drop_entry || cv_before(READ_ONCE(c->expires), s->now)))
+		sweep_conn(s->v6, slot, ctl, s->now);
 }
 
 static long sweep_set(__u32 step, void *arg)
