@@ -36,13 +36,14 @@ static int check_sizes(const struct cv *cv, const struct cv_sizes *wanted)
 
 	cv_get_sizes(cv, &s);
 	if ((!wanted->max_conns || wanted->max_conns == s.max_conns) &&
+	    (!wanted->max_conns6 || wanted->max_conns6 == s.max_conns6) &&
 	    (!wanted->max_services || wanted->max_services == s.max_services) &&
 	    (!wanted->max_dests || wanted->max_dests == s.max_dests))
 		return CMD_OK;
 	return cmd_error("attach",
-			 "the instance is there already, for %u connections, %u services and %u "
-			 "destinations; `culvert detach --all` removes it",
-			 s.max_conns, s.max_services, s.max_dests);
+			 "the instance is there already, for %u connections of IPv4 and %u of IPv6, "
+			 "%u services and %u destinations; `culvert detach --all` removes it",
+			 s.max_conns, s.max_conns6, s.max_services, s.max_dests);
 }
 
 static void say_done(const struct cv *cv, const struct cv_attachment *a, bool json)
@@ -89,6 +90,8 @@ int cmd_attach(int argc, char **argv)
 		  read_mode, &mode, "auto, xdp or tc" },
 		{ 0, "max-conns", "N", "connections per address family (default 262144)",
 		  option_number, &sizes.max_conns, "a number" },
+		{ 0, "max-conns6", "N", "connections of IPv6, if not as many", option_number,
+		  &sizes.max_conns6, "a number" },
 		{ 0, "max-services", "N", "virtual services (default 8192)", option_number,
 		  &sizes.max_services, "a number" },
 		{ 0, "max-dests", "N", "real servers of all services (default 16384)",

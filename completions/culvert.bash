@@ -113,9 +113,9 @@ _culvert_ipvsadm() {
 _culvert_attach() {
 	case $prev in
 	--mode) _culvert_offer auto xdp tc ;;
-	--max-conns | --max-services | --max-dests) ;;
+	--max-conns | --max-conns6 | --max-services | --max-dests) ;;
 	*)
-		_culvert_offer "$(_culvert_devices)" --mode --max-conns --max-services \
+		_culvert_offer "$(_culvert_devices)" --mode --max-conns --max-conns6 --max-services \
 			--max-dests --help
 		;;
 	esac

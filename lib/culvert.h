@@ -37,7 +37,8 @@ const char *cv_why(void);
 
 /* Sizes of a new instance's tables; 0 means the default. */
 struct cv_sizes {
-	uint32_t max_conns;	/* per family; default 262144 */
+	uint32_t max_conns;	/* of IPv4; default 262144 */
+	uint32_t max_conns6;	/* of IPv6; default as max_conns */
 	uint32_t max_services;	/* default 8192 */
 	uint32_t max_dests;	/* default 16384 */
 };

@@ -332,6 +332,7 @@ void cv_get_sizes(const struct cv *cv, struct cv_sizes *out)
 	const struct journal *j = cv->journal;
 
 	*out = (struct cv_sizes){ .max_conns = j->max_conns,
+				  .max_conns6 = j->max_conns6 ? j->max_conns6 : j->max_conns,
 				  .max_services = j->geo.max_services,
 				  .max_dests = j->geo.max_dests };
 }

@@ -55,12 +55,19 @@ static int random_key(uint64_t *out, size_t n)
 	return 0;
 }
 
-static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, uint32_t *conns)
+/* How many connections of each family there are to be room for. */
+struct conns {
+	uint32_t v4, v6;
+};
+
+static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, struct conns *conns)
 {
 	uint64_t key[4], cookie;
-	int err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections", conns);
+	int err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections", &conns->v4);
 
 	*geo = (struct cv_geometry){ .version = CV_LAYOUT_VERSION };
+	if (!err)
+		err = choose(sizes->max_conns6, conns->v4, MOST_CONNS, "connections", &conns->v6);
 	if (!err)
 		err = choose(sizes->max_services, DEFAULT_SERVICES, MOST_SERVICES, "services",
 			     &geo->max_services);
@@ -74,7 +81,8 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, 
 	if (err)
 		return err;
 	geo->ncpus = (uint32_t)libbpf_num_possible_cpus();
-	geo->sets4 = geo->sets6 = cv_sets_for(*conns);
+	geo->sets4 = cv_sets_for(conns->v4);
+	geo->sets6 = cv_sets_for(conns->v6);
 	geo->fib_src = probe_fib_src();
 	for (int i = 0; i < 4; i++)
 		geo->hash_key[i] = i < 2 ? key[i] | 1 : key[i];
@@ -83,10 +91,13 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, 
 }
 
 /* What an instance begins with: settings, the journal's head, who made it. */
-static int fill(const struct bpf_object *obj, const struct cv_geometry *geo, uint32_t max_conns,
+static int fill(const struct bpf_object *obj, const struct cv_geometry *geo, const struct conns *conns,
 		uint32_t lo_forwarding)
 {
-	struct journal j = { .geo = *geo, .max_conns = max_conns, .lo_forwarding = lo_forwarding };
+	struct journal j = { .geo = *geo,
+			     .max_conns = conns->v4,
+			     .max_conns6 = conns->v6,
+			     .lo_forwarding = lo_forwarding };
 	struct cv_settings s;
 	struct cv_build build;
 	uint32_t zero = 0;
@@ -181,13 +192,14 @@ static void stop_loopback_forwarding(uint32_t changed)
 int load_data_path(int dir, const struct cv_sizes *sizes)
 {
 	_cleanup_(object_close) struct culvert_bpf *skel = NULL;
-	uint32_t lo_forwarding = 0, max_conns = 0;
+	uint32_t lo_forwarding = 0;
+	struct conns conns = {};
 	struct cv_geometry geo;
 	int err = sweep_up(dir);
 
 	why_listen();
 	if (!err)
-		err = make_geometry(sizes, &geo, &max_conns);
+		err = make_geometry(sizes, &geo, &conns);
 	if (!err)
 		err = object_open(&geo, &skel);
 	if (!err)
@@ -195,7 +207,7 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	if (!err)
 		err = let_loopback_forward(&lo_forwarding);
 	if (!err)
-		err = fill(object_bpf(skel), &geo, max_conns, lo_forwarding);
+		err = fill(object_bpf(skel), &geo, &conns, lo_forwarding);
 	if (!err)
 		err = start_sweeper(object_bpf(skel));
 	if (!err)

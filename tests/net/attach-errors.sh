@@ -38,11 +38,13 @@ kill "$foreign"
 wait "$foreign" || true
 within 5 "$before" picture
 
-culvert attach eth0 --max-conns 65536
+culvert attach eth0 --max-conns 65536 --max-conns6 8192
 attached=$(picture)
 refused "attached" culvert attach eth0
 refused "attached" culvert attach eth0 --mode tc
 refused "65536" culvert attach lo --max-conns 1000
+refused "8192 of IPv6" culvert attach lo --max-conns6 65536
+expect true eval "culvert status -j | jq '.tables | .conns4.slots >= 65536 and .conns6.slots >= 8192 and .conns6.slots < 16384'"
 refused "nosuch0" culvert detach nosuch0
 refused "lo" culvert detach lo
 refused "ermission denied" unprivileged detach eth0

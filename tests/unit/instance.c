@@ -64,10 +64,11 @@ static void sizes_are_what_was_asked_for(void **state)
 	assert_int_equal(geo->max_dests, LAB_DESTS);
 	cv_get_sizes(lab, &made);
 	assert_int_equal(made.max_conns, 1024);
+	assert_int_equal(made.max_conns6, 512);
 	assert_int_equal(made.max_services, LAB_SERVICES);
 	assert_int_equal(made.max_dests, LAB_DESTS);
 	assert_int_equal(geo->sets4, cv_sets_for(1024));
-	assert_int_equal(geo->sets6, cv_sets_for(1024));
+	assert_int_equal(geo->sets6, cv_sets_for(512));
 	assert_int_equal(geo->hash_key[0] & geo->hash_key[1] & 1, 1);
 	assert_int_equal(instance_cookie(&cookie), 0);
 	assert_int_equal(geo->netns_cookie, cookie);
@@ -94,11 +95,12 @@ static void the_clock_runs(void **state)
 static int too_big(void *arg)
 {
 	const struct cv_sizes sizes[] = { { .max_conns = UINT32_MAX },
+					  { .max_conns6 = UINT32_MAX },
 					  { .max_services = UINT32_MAX },
 					  { .max_dests = UINT32_MAX } };
 	struct cv *cv = NULL;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		if (cv_open_or_create(&cv, &sizes[i]) != -E2BIG || !strstr(cv_why(), "at most"))
 			return 1;
 	}

@@ -21,6 +21,7 @@ struct cv *lab;
 int lab_make(void **state)
 {
 	const struct cv_sizes sizes = { .max_conns = 1024,
+					.max_conns6 = 512,
 					.max_services = LAB_SERVICES,
 					.max_dests = LAB_DESTS };
 	int err;
