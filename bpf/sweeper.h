@@ -25,7 +25,7 @@
 #define CACHE_SWEEPS (CACHE_PERIOD / CV_HZ * SWEEPS_PER_SECOND)
 
 struct sweep {
-	__u32 set;
+	__u32 from;
 	__u32 sets;
 	__u32 now;
 	bool v6;
@@ -81,29 +81,30 @@ static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 		sweep_conn(s->v6, slot, ctl, s->now);
 }
 
+/* `step` is any number to the verifier, so that it need not follow the sets one by one. */
 static long sweep_set(__u32 step, void *arg)
 {
 	struct sweep *s = arg;
+	__u32 set = s->from + step;
 	struct cv_tags *t;
 
-	if (s->set >= s->sets)
-		s->set = 0;
-	t = tags_at(s->v6, s->set);
+	if (set >= s->sets)
+		set -= s->sets;
+	t = tags_at(s->v6, set);
 	if (t && tag_word(t))
 		for (int way = 0; way < CV_WAYS; way++)
 			if (READ_ONCE(t->tag[way]))
-				sweep_slot(s, s->set * CV_WAYS + way);
-	s->set++;
+				sweep_slot(s, set * CV_WAYS + way);
 	return 0;
 }
 
-/* Sweeps `n` sets on from `from`; the set to go on with. */
+/* Sweeps `n` sets on from `from`, no more than there are; the set to go on with. */
 static __always_inline __u32 sweep_table(bool v6, __u32 from, __u32 n)
 {
-	struct sweep s = { .set = from, .sets = v6 ? geo.sets6 : geo.sets4, .now = READ_ONCE(clock.now), .v6 = v6 };
+	struct sweep s = { .from = from, .sets = v6 ? geo.sets6 : geo.sets4, .now = READ_ONCE(clock.now), .v6 = v6 };
 
 	bpf_loop(n, sweep_set, &s, 0);
-	return s.set;
+	return from + n < s.sets ? from + n : from + n - s.sets;
 }
 
 static __always_inline __u32 sweep_share(__u32 sets)
