@@ -58,6 +58,7 @@ struct flow {
 	__u8 tos;		/* or traffic class */
 	bool df;		/* must not be fragmented: DF, and every IPv6 packet */
 	__u16 l4;		/* offset of the transport header from the frame's start */
+	bool quoted;		/* an ICMP error is about it (schedule_icmp): of TCP its ports are all that is known */
 	__u32 len;		/* bytes of the network layer */
 	__u32 mark;
 };

@@ -8,6 +8,7 @@
 #define CULVERT_BPF_SWEEPER_H
 
 #include "lb/conn.h"
+#include "lb/defence.h"
 #include "lb/sched_cache.h"
 
 #define CLOCK_MONOTONIC 1
@@ -31,22 +32,36 @@ struct sweep {
 	bool v6;
 };
 
+/* A template of a one-packet service never proves anything: ip_vs_conn_ops_mode(). */
+static __always_inline bool of_onepacket(const struct cv_conn_common *c)
+{
+	struct cv_dest *d = dest_at(c->dest);
+	struct cv_service *svc = d ? service_at(d->service) : NULL;
+
+	return svc && svc->flags & CV_SVC_ONEPACKET;
+}
+
 /*
  * net.ipv4.vs.drop_entry: connections that have proved nothing end early
  * (ip_vs_random_dropentry()): a 32nd of the table a second, at random; of the
- * half-open all, of the established those that were idle for a minute and have
- * seen few packets, the fewer the likelier.
+ * half-open all, and templates whose clients never had a connection; of the
+ * established those that were idle for a minute and have seen few packets, the
+ * fewer the likelier.
  */
 static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u32 now)
 {
 	__u32 state = ctl & CV_CTL_STATE, chance = bpf_get_prandom_u32();
 
-	if (c->proto != IPPROTO_TCP || ctl & CV_CTL_TEMPLATE || chance % 32)
+	if (chance % 32 || READ_ONCE(c->n_control))
 		return false;
-	if (state == CV_TCP_SYN_RECV || state == CV_TCP_SYNACK)
+	if (ctl & CV_CTL_TEMPLATE)
+		return state != CV_CTPL_ASSURED && !of_onepacket(c);
+	if (c->proto == IPPROTO_TCP && (state == CV_TCP_SYN_RECV || state == CV_TCP_SYNACK))
 		return true;
-	return state == CV_TCP_ESTABLISHED && c->timeout - (c->expires - now) > IDLE_ENOUGH &&
-	       c->in_pkts && c->in_pkts <= 8 && (chance >> 5) % c->in_pkts == 0;
+	if (c->proto == IPPROTO_TCP && state != CV_TCP_ESTABLISHED)
+		return false;
+	return c->timeout - (c->expires - now) > IDLE_ENOUGH && c->in_pkts && c->in_pkts <= 8 &&
+	       (chance >> 5) % c->in_pkts == 0;
 }
 
 /* For a connection whose time is up, or any while drop_entry asks for more. */
@@ -56,7 +71,7 @@ GLOBAL int sweep_conn(bool v6, __u32 slot, __u32 ctl, __u32 now)
 
 	if (!c)
 		return 0;
-	if (unlikely(settings.drop_entry) && dropped_early(c, ctl, now) && conn_end_slot(v6, slot, ctl)) {
+	if (defends(settings.drop_entry) && dropped_early(c, ctl, now) && conn_end_slot(v6, slot, ctl)) {
 		count_cause(CV_C_CONN_EVICTED);
 	} else if (!cv_before(READ_ONCE(c->expires), now)) {
 		return 0;
@@ -77,7 +92,7 @@ static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 	if (!c)
 		return;
 	ctl = READ_ONCE(c->ctl);
-	if (ctl & CV_CTL_LIVE && (settings.drop_entry || cv_before(READ_ONCE(c->expires), s->now)))
+	if (ctl & CV_CTL_LIVE && (defends(settings.drop_entry) || cv_before(READ_ONCE(c->expires), s->now)))
 		sweep_conn(s->v6, slot, ctl, s->now);
 }
 

@@ -158,10 +158,12 @@ int cv_set_timeouts(struct cv *cv, uint32_t tcp, uint32_t tcp_fin, uint32_t udp)
 
 /* ---- settings (vs_settings.c): net.ipv4.vs.* ------------------------------ */
 
+#define CV_SETTING_VALUES 2
+
 struct cv_setting {
 	const char *name;	/* without "net.ipv4.vs." */
 	unsigned int values;	/* 1, or 2 */
-	uint32_t value[2];
+	uint32_t value[CV_SETTING_VALUES];
 };
 
 /* Names with or without the prefix. -ENOENT: no such setting. */

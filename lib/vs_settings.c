@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "culvert.h"
+#include "defence.h"
 #include "instance.h"
 #include "journal.h"
 #include "settings.h"
@@ -26,44 +27,63 @@ struct vs_setting {
 	uint32_t most;
 	uint32_t allowed;	/* bit N: the value N works; 0: every value up to most */
 	const char *why;	/* why the others are refused */
+	bool automatic;		/* 1 and 2 follow the free memory: defence.h */
+	/* What else the values must be; NULL: nothing. */
+	int (*judge)(const struct vs_setting *s, const uint32_t *values);
 };
+
+static int judge_threshold(const struct vs_setting *s, const uint32_t *values)
+{
+	if (values[1] && values[0] >= values[1])
+		return cv_fail(-EINVAL, "%s: the first number is below the second, or that is 0", s->name);
+	return 0;
+}
+
+static int judge_ports(const struct vs_setting *s, const uint32_t *values)
+{
+	if (!values[0] || values[0] & (values[0] - 1))
+		return cv_fail(-EINVAL, "%s is a power of two", s->name);
+	return 0;
+}
 
 #define ATS(field, n) .name = #field, .at = offsetof(struct cv_settings, field), .values = (n)
 #define AT(field) ATS(field, 1)
 #define SECONDS (INT_MAX / 250)	/* proc_dointvec_jiffies(), at Debian's HZ */
-#define SYNC "there is no synchronisation daemon"
-#define DEFENCE "1 and 2 follow the memory that is free, which the data path cannot see; 0 and 3 work"
 
+/*
+ * As the kernel takes them: a switch is on with whatever is not 0. Those of the
+ * synchronisation daemon wait for it; the kernel's do nothing without it, either.
+ */
 static const struct vs_setting table[] = {
 	{ AT(am_droprate), .most = INT_MAX },
-	{ AT(amemthresh), .allowed = 1, .why = DEFENCE },
-	{ AT(backup_only), .most = 1, .allowed = 1, .why = SYNC },
+	{ AT(amemthresh), .most = INT_MAX },
+	{ AT(backup_only), .most = INT_MAX },
 	{ AT(cache_bypass), .most = 1, .allowed = 1, .why = "packets without a destination do not bypass the director" },
 	{ AT(conn_reuse_mode), .most = INT_MAX },
 	{ AT(conntrack), .most = 1, .allowed = 1, .why = "what the load balancer sends does not cross conntrack" },
-	{ AT(drop_entry), .most = 3, .allowed = 1 << 0 | 1 << 3, .why = DEFENCE },
-	{ AT(drop_packet), .most = 3, .allowed = 1 << 0 | 1 << 3, .why = DEFENCE },
-	{ AT(expire_nodest_conn), .most = 1 },
-	{ AT(expire_quiescent_template), .most = 1 },
+	{ AT(drop_entry), .most = 3, .automatic = true },
+	{ AT(drop_packet), .most = 3, .automatic = true },
+	{ AT(expire_nodest_conn), .most = INT_MAX },
+	{ AT(expire_quiescent_template), .most = INT_MAX },
 	{ AT(ignore_tunneled), .most = 1, .allowed = 1, .why = "packets of other protocols are never touched, so there is nothing to ignore" },
 	{ AT(lblc_expiration), .most = SECONDS },
 	{ AT(lblcr_expiration), .most = SECONDS },
 	{ AT(nat_icmp_send), .most = 1, .allowed = 1, .why = "answers without a connection are the stack's" },
-	{ AT(pmtu_disc), .most = 1 },
-	{ AT(run_estimation), .most = 1 },
+	{ AT(pmtu_disc), .most = INT_MAX },
+	{ AT(run_estimation), .most = INT_MAX },
 	{ AT(schedule_icmp), .most = 1, .allowed = 1, .why = "ICMP errors without a connection are the stack's" },
-	{ AT(secure_tcp), .most = 3, .allowed = 1 << 0 | 1 << 3, .why = DEFENCE },
+	{ AT(secure_tcp), .most = 3, .automatic = true },
 	{ AT(sloppy_sctp), .most = 1, .allowed = 1, .why = "SCTP is not balanced" },
-	{ AT(sloppy_tcp), .most = 1 },
+	{ AT(sloppy_tcp), .most = INT_MAX },
 	{ AT(snat_reroute), .most = 1, .allowed = 1 << 1, .why = "answers are always routed by their new source" },
-	{ AT(sync_persist_mode), .allowed = 1, .why = SYNC },
-	{ AT(sync_ports), .allowed = 1, .why = SYNC },
-	{ AT(sync_qlen_max), .allowed = 1, .why = SYNC },
-	{ AT(sync_refresh_period), .allowed = 1, .why = SYNC },
-	{ AT(sync_retries), .allowed = 1, .why = SYNC },
-	{ AT(sync_sock_size), .allowed = 1, .why = SYNC },
-	{ ATS(sync_threshold, 2), .allowed = 1, .why = SYNC },
-	{ AT(sync_version), .allowed = 1, .why = SYNC },
+	{ AT(sync_persist_mode), .most = INT_MAX },
+	{ AT(sync_ports), .most = INT_MAX, .judge = judge_ports },
+	{ AT(sync_qlen_max), .most = UINT32_MAX },
+	{ AT(sync_refresh_period), .most = SECONDS },
+	{ AT(sync_retries), .most = 3 },
+	{ AT(sync_sock_size), .most = INT_MAX },
+	{ ATS(sync_threshold, 2), .most = INT_MAX, .judge = judge_threshold },
+	{ AT(sync_version), .most = 1 },
 };
 
 #define COUNT (sizeof(table) / sizeof(table[0]))
@@ -83,12 +103,15 @@ static const struct vs_setting *find(const char *name)
 	return NULL;
 }
 
+/* An automatic mode reads 2 while it is on. */
 static void fill(const struct cv *cv, const struct vs_setting *s, struct cv_setting *out)
 {
 	out->name = s->name;
 	out->values = s->values;
 	for (unsigned int i = 0; i < s->values; i++)
 		out->value[i] = words(cv, s)[i];
+	if (s->automatic && out->value[0] == 1)
+		out->value[0] += defence_needed(cv);
 }
 
 int cv_setting_get(const struct cv *cv, const char *name, struct cv_setting *out)
@@ -115,64 +138,110 @@ int cv_each_setting(const struct cv *cv, int (*each)(const struct cv_setting *s,
 	return 0;
 }
 
-/* A decimal number and nothing else. */
-static int parse(const char *text, uint32_t *out)
+/* A decimal number, and where it ends. */
+static int parse(const char **text, uint32_t *out)
 {
 	unsigned long value;
 	char *end;
 
-	if (*text < '0' || *text > '9')
+	if (**text < '0' || **text > '9')
 		return -EINVAL;
 	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || value > INT_MAX || *end)
-		return -EINVAL;
+	value = strtoul(*text, &end, 10);
+	if (errno || value > UINT32_MAX)
+		return -ERANGE;
+	*text = end;
 	*out = (uint32_t)value;
 	return 0;
 }
 
-static int refuse(const struct vs_setting *s, const char *text)
+/* Numbers with blanks between them: those that are missing keep what they have in `values`. */
+static int parse_all(const struct vs_setting *s, const char *text, uint32_t *values)
 {
-	return cv_fail(-EOPNOTSUPP, "%s cannot be %s: %s", s->name, text, s->why);
+	const char *at = text;
+	unsigned int n = 0;
+	int err = 0;
+
+	while (!err && n < s->values) {
+		err = parse(&at, &values[n]);
+		if (!err && values[n++] > s->most)
+			err = -ERANGE;
+		if (!err && !*at)
+			return 0;
+		if (!err && *at != ' ' && *at != '\t')
+			err = -EINVAL;
+		at += strspn(at, " \t");
+	}
+	if (err == -ERANGE)
+		return cv_fail(-ERANGE, "%s is at most %u", s->name, s->most);
+	return cv_fail(-EINVAL, "%s: \"%s\" is not %s", s->name, text,
+		       s->values == 1 ? "a number" : "two numbers");
 }
 
-/* The setting and the value, if it may have that. */
-static int judge(const char *name, const char *text, const struct vs_setting **out, uint32_t *value)
+/* The setting and its values, if it may have those; `values` has the ones before. */
+static int judge(const struct vs_setting *s, const char *text, uint32_t *values)
 {
-	const struct vs_setting *s = find(name);
+	int err = parse_all(s, text, values);
 
-	if (!s)
-		return cv_fail(-ENOENT, "there is no setting %s", name);
-	if (s->allowed && !s->most)	/* nothing but what it is */
-		return refuse(s, text);
-	if (parse(text, value))
-		return cv_fail(-EINVAL, "%s: \"%s\" is not a number", s->name, text);
-	if (*value > s->most)
-		return cv_fail(-ERANGE, "%s is at most %u", s->name, s->most);
-	if (s->allowed && !(s->allowed >> *value & 1))
-		return refuse(s, text);
-	*out = s;
-	return 0;
+	if (err)
+		return err;
+	if (s->allowed && !(s->allowed >> values[0] & 1))
+		return cv_fail(-EOPNOTSUPP, "%s cannot be %s: %s", s->name, text, s->why);
+	return s->judge ? s->judge(s, values) : 0;
+}
+
+static int known(const char *name, const struct vs_setting **out)
+{
+	*out = find(name);
+	return *out ? 0 : cv_fail(-ENOENT, "there is no setting %s", name);
 }
 
 int cv_setting_check(const char *name, const char *text)
 {
+	struct cv_settings defaults;
 	const struct vs_setting *s;
-	uint32_t value;
+	uint32_t values[CV_SETTING_VALUES];
+	int err = known(name, &s);
 
-	return judge(name, text, &s, &value);
+	if (err)
+		return err;
+	settings_init(&defaults);
+	memcpy(values, (const char *)&defaults + s->at, s->values * sizeof(*values));
+	return judge(s, text, values);
+}
+
+/* Do any of the automatic modes follow the free memory, with this setting what it is about to be? */
+static bool automatic(const struct cv *cv, const struct vs_setting *about, uint32_t value)
+{
+	for (size_t i = 0; i < COUNT; i++) {
+		const struct vs_setting *s = &table[i];
+
+		if (s->automatic && (s == about ? value : *words(cv, s)) == 1)
+			return true;
+	}
+	return false;
 }
 
 int cv_setting_set(struct cv *cv, const char *name, const char *text)
 {
+	uint32_t values[CV_SETTING_VALUES];
 	const struct vs_setting *s;
 	struct txn t;
-	uint32_t value;
-	int err = judge(name, text, &s, &value);
+	int err = known(name, &s);
 
 	if (err)
 		return err;
+	memcpy(values, words(cv, s), s->values * sizeof(*values));
+	err = judge(s, text, values);
+	if (!err && s->automatic && values[0] == 2)
+		values[0] = 1;
+	if (!err && s->automatic && values[0] == 1)
+		err = defence_watch(cv);
+	if (err)
+		return err;
 	txn_begin(&t, cv);
-	txn_set(&t, words(cv, s), value);
-	return txn_commit(&t);
+	for (unsigned int i = 0; i < s->values; i++)
+		txn_set(&t, &words(cv, s)[i], values[i]);
+	err = txn_commit(&t);
+	return err || !s->automatic || automatic(cv, s, values[0]) ? err : defence_rest(cv);
 }

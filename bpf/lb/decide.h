@@ -6,6 +6,7 @@
 #ifndef CULVERT_BPF_LB_DECIDE_H
 #define CULVERT_BPF_LB_DECIDE_H
 
+#include "defence.h"
 #include "nexthop.h"
 #include "open.h"
 #include "persist.h"
@@ -28,12 +29,18 @@ static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl, c
 	       (mode & 2 && state == CV_TCP_FIN_WAIT && ctl & CV_CTL_NOOUTPUT);
 }
 
-/* net.ipv4.vs.drop_packet: every am_droprate-th new connection is refused (ip_vs_todrop()). */
+/* net.ipv4.vs.drop_packet: one new connection in so many is refused, the first of them (ip_vs_todrop()). */
 static __always_inline bool drop_by_rate(void)
 {
-	if (likely(!settings.drop_packet) || ++clock.drop_counter < settings.am_droprate)
+	__s32 rate = drop_rate();
+
+	if (likely(!rate))
 		return false;
-	clock.drop_counter = 0;
+	if (settings.drop_packet != 3 && clock.drop_counter > rate)	/* memory became scarcer */
+		clock.drop_counter = rate;
+	if (--clock.drop_counter > 0)
+		return false;
+	clock.drop_counter = rate;
 	return true;
 }
 

@@ -18,12 +18,6 @@ static __always_inline __u32 dest_total_conns(const struct cv_dest *d)
  * The hysteresis of -x and -y (ip_vs_bind_dest(), ip_vs_unbind_dest()): full at
  * -x connections; free again below -y, or without -y below three quarters of -x.
  */
-static __always_inline void dest_check_full(struct cv_dest *d)
-{
-	if (d->u_threshold && dest_total_conns(d) >= d->u_threshold)
-		__sync_fetch_and_or(&d->state, CV_DEST_OVERLOAD);
-}
-
 static __always_inline void dest_check_free(struct cv_dest *d)
 {
 	__u32 total;
@@ -34,6 +28,19 @@ static __always_inline void dest_check_free(struct cv_dest *d)
 	if (d->l_threshold ? total < d->l_threshold :
 	    d->u_threshold ? (__u64)total * 4 < (__u64)d->u_threshold * 3 : true)
 		__sync_fetch_and_and(&d->state, ~CV_DEST_OVERLOAD);
+}
+
+/*
+ * Connections may end on another CPU between the count and the flag, and find
+ * nothing to clear: looked at again after the flag is set, one of the two sees
+ * the other.
+ */
+static __always_inline void dest_check_full(struct cv_dest *d)
+{
+	if (!d->u_threshold || dest_total_conns(d) < d->u_threshold)
+		return;
+	__sync_fetch_and_or(&d->state, CV_DEST_OVERLOAD);
+	dest_check_free(d);
 }
 
 /* `ctl`: the connection's, of which TEMPLATE and INACTIVE count. */

@@ -15,10 +15,12 @@
 
 /* RFC 792, RFC 4443: linux/icmp.h wants the C library's headers, which BPF has not. */
 #define ICMP_DEST_UNREACH 3
+#define ICMP_HOST_UNREACH 1
 #define ICMP_PORT_UNREACH 3
 #define ICMP_FRAG_NEEDED 4
 #define ICMP_TIME_EXCEEDED 11
 #define ICMPV6_DEST_UNREACH 1
+#define ICMPV6_ADDR_UNREACH 3
 #define ICMPV6_PORT_UNREACH 4
 #define ICMPV6_PKT_TOOBIG 2
 #define ICMPV6_TIME_EXCEED 3
@@ -44,6 +46,13 @@ static __always_inline struct icmp_error icmp_port_unreach(bool v6)
 {
 	return (struct icmp_error){ .type = v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH,
 				    .code = v6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH };
+}
+
+/* No route to the real server: ipv4_link_failure(), ip6_link_failure(). */
+static __always_inline struct icmp_error icmp_host_unreach(bool v6)
+{
+	return (struct icmp_error){ .type = v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH,
+				    .code = v6 ? ICMPV6_ADDR_UNREACH : ICMP_HOST_UNREACH };
 }
 
 static __always_inline struct icmp_error icmp_ttl_exceeded(bool v6)

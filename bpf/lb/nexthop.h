@@ -45,7 +45,7 @@ struct hop {
  *                   MTU is not told then
  *   FRAG_NEEDED     does not come: the length given is 1, to learn the MTU
  *   NOT_FWDED       a local (or broadcast) address: pass up the local stack; or
- *                   no route at all: see nexthop_refresh()
+ *                   no route at all: see nexthop_of()
  *   (culvert0)      a virtual address, which the director's own packets are
  *                   led there for: it is not anybody else's, so local
  *   others          no route (unreachable, blackhole, prohibit, ...)
@@ -65,8 +65,12 @@ static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr,
 		fib.ipv4_dst = addr->v4;
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), geo.fib_src ? FIB_LOOKUP_SRC : 0);
 	__builtin_memset(hop, 0, sizeof(*hop));
-	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED || (settings.culvert0 && fib.ifindex == settings.culvert0)) {
+	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) {
 		hop->nh.flags = CV_NH_LOCAL;
+		return;
+	}
+	if (settings.culvert0 && fib.ifindex == settings.culvert0) {
+		hop->nh.flags = CV_NH_LOCAL | CV_NH_VIRTUAL;
 		return;
 	}
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
@@ -107,16 +111,15 @@ static __always_inline bool claim(__u32 *due, __u32 now, __u32 period)
 }
 
 /*
- * A real server to which there was a route has not become the director when that
- * goes. (One that there never was a route to, and that the library did not find
- * to be local, may have become local since.)
+ * A destination's. Whether its address is the director's own, or there is no
+ * route, bpf_fib_lookup() does not tell apart: the library found out when the
+ * destination was added or edited.
  */
-static __always_inline bool route_lost(const struct cv_dest *d, const struct hop *hop)
+static __always_inline void nexthop_of(void *ctx, const struct cv_dest *d, struct hop *hop)
 {
-	const struct cv_nexthop *before = &d->nh[d->nh_cur & 1];
-
-	return hop->nh.flags & CV_NH_LOCAL && !(d->flags & CV_DEST_LOCAL) &&
-	       (before->ifindex || before->flags & CV_NH_LOST);
+	nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, hop);
+	if (hop->nh.flags & CV_NH_LOCAL && !(d->flags & CV_DEST_LOCAL) && !(hop->nh.flags & CV_NH_VIRTUAL))
+		hop->nh.flags = CV_NH_LOST;
 }
 
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
@@ -126,9 +129,7 @@ static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 
 	if (!d)
 		return 0;
-	nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, &hop);
-	if (route_lost(d, &hop))
-		hop.nh.flags = CV_NH_LOST;
+	nexthop_of(ctx, d, &hop);
 	next = (d->nh_cur & 1) ^ 1;
 	d->nh[next] = hop.nh;
 	d->gw[next] = hop.gw;

@@ -8,6 +8,7 @@
 #define CULVERT_BPF_LB_STATE_H
 
 #include "conn.h"
+#include "defence.h"
 
 enum direction { FROM_CLIENT, FROM_SERVER, FROM_CLIENT_ONLY, DIRECTIONS };
 enum tcp_event { EV_SYN, EV_FIN, EV_ACK, EV_RST, EV_NONE };
@@ -120,7 +121,7 @@ static __always_inline __u32 ctl_after(__u32 ctl, __u8 proto, enum direction dir
 		else
 			dir = FROM_CLIENT_ONLY;
 	}
-	state = tcp_step(state, dir, flags, settings.secure_tcp);
+	state = tcp_step(state, dir, flags, defends(settings.secure_tcp));
 	ctl = (ctl & ~(CV_CTL_STATE | CV_CTL_INACTIVE)) | state;
 	return TCP_ACTIVE >> state & 1 ? ctl : ctl | CV_CTL_INACTIVE;
 }

@@ -57,7 +57,7 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	if (s->hop.nh.flags & CV_NH_LOCAL || c->method == CV_LOCALNODE)
 		return tc_pass(CV_C_PASS_LOCAL);
 	if (!s->hop.nh.ifindex)
-		return tc_drop(CV_C_DROP_NOROUTE);
+		return SEND_NO_ROUTE;
 	WRITE_ONCE(dest->neigh_seen, now);
 	if (c->method == CV_TUNNEL)
 		return tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
@@ -100,6 +100,21 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	return tc_forward(skb, f, hop);
 }
 
+/* Why a packet cannot go on, by what sending it returned, and as what it counts if no error answers it. */
+static __always_inline __u32 tc_error(struct icmp_error *e, bool v6, __u32 rc)
+{
+	if (rc == SEND_TTL) {
+		*e = icmp_ttl_exceeded(v6);
+		return CV_C_DROP_TTL;
+	}
+	if (rc == SEND_NO_ROUTE) {
+		*e = icmp_host_unreach(v6);
+		return CV_C_DROP_NOROUTE;
+	}
+	*e = icmp_too_big(v6, rc & 0xffff);
+	return CV_C_DROP_TOOBIG;
+}
+
 /* A packet that is too big had lost a hop before that was seen: the error quotes it so. */
 static __always_inline void tc_one_hop(struct __sk_buff *skb, bool v6)
 {
@@ -130,9 +145,8 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 			conn_end_slot(f->v6, conn.slot, conn.ctl);
 		if (rc < SEND_TTL)
 			return rc;
-		e = rc == SEND_TTL ? icmp_ttl_exceeded(f->v6) : icmp_too_big(f->v6, rc & 0xffff);
-		otherwise = rc == SEND_TTL ? CV_C_DROP_TTL : CV_C_DROP_TOOBIG;
-		if (rc != SEND_TTL)
+		otherwise = tc_error(&e, f->v6, rc);
+		if (otherwise == CV_C_DROP_TOOBIG)
 			tc_one_hop(skb, f->v6);
 		break;
 	case V_PASS:

@@ -97,6 +97,7 @@ static __always_inline bool tc_fits(const struct __sk_buff *skb, const struct fl
  */
 #define SEND_TTL 0x10000
 #define SEND_TOO_BIG 0x20000	/* the MTU in the low 16 bits */
+#define SEND_NO_ROUTE 0x80000
 
 static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, __u32 now, struct hop *hop)
 {
@@ -107,7 +108,7 @@ static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, 
 	hop->family = dest->gw_family[at & 1];
 	hop->src = dest->src[at & 1];
 	if (!hop->nh.ifindex && !(hop->nh.flags & (CV_NH_LOCAL | CV_NH_LOST)))	/* perhaps just not known yet */
-		nexthop_lookup(skb, &dest->addr, dest->flags & CV_DEST_IPV6, hop);
+		nexthop_of(skb, dest, hop);
 }
 
 /* One hop less, and out. */
@@ -198,7 +199,7 @@ static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 s
 		return tc_drop(CV_C_DROP_ERROR);
 	local = hop->nh.flags & CV_NH_LOCAL;
 	if (!local && !hop->nh.ifindex)
-		return tc_drop(CV_C_DROP_NOROUTE);
+		return SEND_NO_ROUTE;
 	if (!local && f->ttl <= 1)
 		return SEND_TTL;
 	if (!local && !tc_fits(skb, f, hop->nh.mtu))

@@ -123,7 +123,8 @@ struct cv_nexthop {
 #define CV_NH_XDP 0x0001U	/* the device takes XDP_REDIRECT */
 #define CV_NH_LOCAL 0x0002U	/* the address is the director's own: pass up */
 #define CV_NH_UNRESOLVED 0x0004U /* route, but no neighbour yet */
-#define CV_NH_LOST 0x0008U	/* there was a route once */
+#define CV_NH_LOST 0x0008U	/* no route */
+#define CV_NH_VIRTUAL 0x0010U	/* LOCAL because it is a virtual address */
 
 /* Type of tunnel, as IP_VS_CONN_F_TUNNEL_TYPE_* (uapi/linux/ip_vs.h). */
 enum cv_tun_type { CV_TUN_IPIP, CV_TUN_GUE, CV_TUN_GRE };
@@ -335,6 +336,7 @@ enum cv_cause {
 	CV_C_CONN_NEW,		/* connections made */
 	CV_C_CONN_EXPIRED,	/* ended by their timer */
 	CV_C_CONN_EVICTED,	/* ended early because their set was full */
+	CV_C_PASS_NETFILTER,	/* handed to the host's netfilter; counted again if it comes to culvert0 */
 	CV_C_COUNT = 32
 };
 
@@ -387,7 +389,8 @@ struct cv_geometry {
 /* What the sweeper keeps; the clock every packet reads stands alone. */
 struct cv_clock {
 	__u32 now;		/* ticks */
-	__u32 drop_counter;	/* drop_packet: new connections since the last one that was dropped */
+	__s32 drop_counter;	/* drop_packet: new connections until the next one that is dropped */
+	__u32 free_pages;	/* of memory; 0: nobody looks (bpf/memory.bpf.c) */
 } CV_ALIGNED;
 
 /* Global variable of fragment.h: the next slot of the pool of fragments, the last queue's number. */

@@ -165,13 +165,20 @@ static void unresolved_large(void **state)
 
 /* ---- nowhere to go ----------------------------------------------------------------------------- */
 
+/* "Host unreachable", "address unreachable". */
+static struct icmp_error unreachable(bool v6)
+{
+	return v6 ? (struct icmp_error){ 1, 3, 0 } : (struct icmp_error){ 3, 1, 0 };
+}
+
 static void expect_no_route(bool v6, const char *addr, const char *what)
 {
 	for (int door = 0; door < DOORS; door++) {
 		const struct packet_case c = { .what = what,
 					       .in = { .v6 = v6 },
-					       .fate = DROPPED,
-					       .cause = CV_C_DROP_NOROUTE,
+					       .fate = SENT,
+					       .cause = CV_C_ANSWERED,
+					       .error = unreachable(v6),
 					       .conns = 1 };
 
 		server_at(v6, addr);
@@ -181,6 +188,9 @@ static void expect_no_route(bool v6, const char *addr, const char *what)
 
 static void no_route(void **state)
 {
+	world_ip("route del default");
+	expect_no_route(false, "10.55.0.9", "never any");
+	world_ip("route add default via " CLIENT);
 	static const char *const types[] = { "unreachable", "prohibit", "blackhole" };
 
 	for (unsigned int i = 0; i < 2 * 3; i++) {
@@ -202,8 +212,8 @@ static void route_lost(void **state)
 	for (int i = 0; i < 2 * DOORS; i++) {
 		bool v6 = i / DOORS;
 		const char *all = v6 ? "::/0" : "default";
-		const struct packet_case lost = { .what = "lost", .in = { .v6 = v6 }, .fate = DROPPED,
-						  .cause = CV_C_DROP_NOROUTE };
+		const struct packet_case lost = { .what = "lost", .in = { .v6 = v6 }, .fate = SENT,
+						  .cause = CV_C_ANSWERED, .error = unreachable(v6) };
 		struct outcome o;
 
 		server_at(v6, v6 ? "fd55::9" : "10.55.0.9");
@@ -230,11 +240,12 @@ static void route_comes_back(void **state)
 	world_ip("route add unreachable 10.55.0.9");
 	server_at(false, "10.55.0.9");
 	send_one(TC_DOOR, false, 1, &o);
-	assert_int_equal(o.fate, DROPPED);
+	assert_int_equal(path_cause(path, CV_C_ANSWERED), 1);
 	world_ip("route del unreachable 10.55.0.9");
 	path_advance(path, 1);
 	send_one(TC_DOOR, false, 1, &o);
 	assert_int_equal(o.fate, SENT);
+	assert_int_equal(path_cause(path, CV_C_SENT), 1);
 }
 
 /* ---- the director itself -------------------------------------------------------------------------- */

@@ -472,4 +472,5 @@ const char *const cause_names[CV_C_COUNT] = {
 	[CV_C_CONN_NEW] = "CONN_NEW",
 	[CV_C_CONN_EXPIRED] = "CONN_EXPIRED",
 	[CV_C_CONN_EVICTED] = "CONN_EVICTED",
+	[CV_C_PASS_NETFILTER] = "PASS_NETFILTER",
 };

@@ -7,7 +7,8 @@
 
 Words that may follow, in this order when described: the TCP flags (- for none), `ttl N`,
 `len N` (bytes of payload, if any), `options HEX` (of the IPv4 header), and `badsum` when a
-checksum is wrong (crafted so too). ICMP's names are the same for both families.
+checksum is wrong (crafted so too). ICMP's names are the same for both families; an error is crafted from
+`about` and the packet that it quotes.
 """
 import ipaddress
 import struct
@@ -41,6 +42,7 @@ def split_port(text):
 
 
 def craft(text):
+    text, _, about = text.partition(" about ")
     words = text.split()
     kind, dst_text = words[0], words[3]
     rest = words[4:]
@@ -49,12 +51,13 @@ def craft(text):
     if badsum:
         rest.remove("badsum")
     more = dict(zip(rest[::2], rest[1::2]))
-    payload = b"x" * int(more.get("len", 0))
+    payload = craft(about) if about else b"x" * int(more.get("len", 0))
     if kind == "icmp":
         src, dst = ipaddress.ip_address(words[1]), ipaddress.ip_address(dst_text)
         (number, code), = (key for key, name in ICMP[src.version].items() if name == flags)
         at, proto = 2, PROTO["icmp"][src.version]
-        body = struct.pack("!BBHHH", number, code, 0, 1, 1) + payload
+        rest = struct.pack("!I", int(more["mtu"])) if "mtu" in more else struct.pack("!HH", 1, 1)
+        body = struct.pack("!BBH", number, code, 0) + rest + payload
     else:
         (src, sport), (dst, dport) = split_port(words[1]), split_port(dst_text)
         proto = PROTO[kind]
@@ -104,6 +107,8 @@ def describe(data):
         if version == 6 and body[0] in NDP:
             return None
         text, length, tail = describe_icmp(src, dst, version, body)
+        if not text:
+            return None
         if whole:
             good = good and checksum((b"" if version == 4 else pseudo(src, dst, proto, len(body))) + body) == 0
     elif proto in (0, 2):
@@ -135,6 +140,9 @@ def describe_icmp(src, dst, version, body):
     name = ICMP[version].get((number, code), f"type-{number}-{code}")
     if name.startswith("echo"):
         return f"icmp {src} > {dst} {name}", len(body) - 8, ""
+    about = describe(body[8:])
+    if not about:
+        return None, 0, ""
     if name == "too-big":
         name += f" mtu {rest[1] if version == 4 else rest[0] << 16 | rest[1]}"
-    return f"icmp {src} > {dst} {name}", 0, " about " + describe(body[8:])
+    return f"icmp {src} > {dst} {name}", 0, " about " + about

@@ -91,6 +91,10 @@ if [ "${DIRECTOR:-}" = kernel ]; then
 	ipvsadm() {
 		on director /usr/sbin/ipvsadm "$@"
 	}
+
+	setting() {
+		on director sysctl -q "${@/#/net.ipv4.vs.}"
+	}
 else
 	culvert() {
 		on director "$BUILD/culvert" "$@"
@@ -98,6 +102,10 @@ else
 
 	ipvsadm() {
 		culvert ipvsadm "$@"
+	}
+
+	setting() {
+		culvert sysctl "$@" | case $* in *=*) cat >/dev/null ;; *) cat ;; esac
 	}
 fi
 
