@@ -24,6 +24,52 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
+/* SCTP: of linux/sctp.h only the types would be of use. */
+struct sctp_head {
+	__be16 source;
+	__be16 dest;
+	__be32 tag;
+	__u32 checksum;		/* CRC32c, the low byte first */
+};
+
+struct sctp_chunk {
+	__u8 type;
+	__u8 flags;
+	__be16 length;
+};
+
+#define SCTP_HEAD (sizeof(struct sctp_head) + sizeof(struct sctp_chunk))
+
+/* RFC 9260, 3.2 */
+enum sctp_chunk_type {
+	CHUNK_INIT = 1,
+	CHUNK_INIT_ACK = 2,
+	CHUNK_ABORT = 6,
+	CHUNK_SHUTDOWN = 7,
+	CHUNK_SHUTDOWN_ACK = 8,
+	CHUNK_ERROR = 9,
+	CHUNK_COOKIE_ECHO = 10,
+	CHUNK_COOKIE_ACK = 11,
+	CHUNK_SHUTDOWN_COMPLETE = 14,
+};
+
+/* What an SCTP packet means to the states: told by its first chunk. */
+enum sctp_event {
+	SCTP_DATA,		/* all that none of the others is: SACK, HEARTBEAT, ... */
+	SCTP_INIT,
+	SCTP_INIT_ACK,
+	SCTP_COOKIE_ECHO,
+	SCTP_COOKIE_ACK,
+	SCTP_SHUTDOWN,
+	SCTP_SHUTDOWN_ACK,
+	SCTP_SHUTDOWN_COMPLETE,
+	SCTP_ERROR,
+	SCTP_ABORT,
+	SCTP_EVENTS,
+	SCTP_BUNDLED_ABORT,	/* an ABORT behind another chunk: opens what that one does */
+	SCTP_NO_CHUNK,
+};
+
 /*
  * What a connection is looked for by. From the client: (caddr, cport) and
  * (vaddr, vport). An answer of a masq connection is looked for with `reply`:
@@ -53,7 +99,10 @@ struct flow {
 			__u16 zero;	/* key.reply, key.template */
 		};
 	};
-	__u8 tcp_flags;
+	union {
+		__u8 tcp_flags;
+		__u8 sctp_event;	/* enum sctp_event */
+	};
 	__u8 ttl;		/* or hop limit */
 	__u8 tos;		/* or traffic class */
 	bool df;		/* must not be fragmented: DF, and every IPv6 packet */
@@ -64,12 +113,12 @@ struct flow {
 };
 
 enum parsed {
-	PARSED,			/* TCP or UDP, for decide() */
+	PARSED,			/* TCP, UDP or SCTP, for decide() */
 	PARSE_ICMP,		/* ICMP or ICMPv6: for relay_icmp() */
 	PARSE_OTHER,		/* not IP, or a protocol that culvert does not balance */
 	PARSE_MALFORMED,
 	PARSE_FRAGMENT,
-	PARSE_HARD,		/* options or extension headers: for the thorough parser in tc */
+	PARSE_HARD,		/* options or extension headers, SCTP's control chunks: for the thorough parser in tc */
 };
 
 /*
@@ -81,7 +130,41 @@ static __always_inline bool holds(const struct flow *f, __u32 size)
 	return f->l4 - ETH_HLEN + size <= f->len;
 }
 
-static __always_inline enum parsed parse_ports(void *l4, void *end, struct flow *f)
+/* (Not 16 bytes: the compiler would put those into a section of their own, which libbpf does not know.) */
+static const __u8 sctp_events[CHUNK_SHUTDOWN_COMPLETE + 1] = {
+	[CHUNK_INIT] = SCTP_INIT,
+	[CHUNK_INIT_ACK] = SCTP_INIT_ACK,
+	[CHUNK_ABORT] = SCTP_ABORT,
+	[CHUNK_SHUTDOWN] = SCTP_SHUTDOWN,
+	[CHUNK_SHUTDOWN_ACK] = SCTP_SHUTDOWN_ACK,
+	[CHUNK_ERROR] = SCTP_ERROR,
+	[CHUNK_COOKIE_ECHO] = SCTP_COOKIE_ECHO,
+	[CHUNK_COOKIE_ACK] = SCTP_COOKIE_ACK,
+	[CHUNK_SHUTDOWN_COMPLETE] = SCTP_SHUTDOWN_COMPLETE,
+};
+
+static __always_inline __u8 sctp_event_of(__u8 chunk)
+{
+	return chunk < sizeof(sctp_events) ? sctp_events[chunk] : SCTP_DATA;
+}
+
+/* XDP takes what only carries data: most of what there is. */
+static __always_inline enum parsed parse_sctp(void *l4, void *end, struct flow *f, bool thorough)
+{
+	struct sctp_head *h = l4;
+	struct sctp_chunk *chunk = (void *)(h + 1);
+
+	if ((void *)chunk > end || !holds(f, sizeof(*h)))
+		return PARSE_MALFORMED;
+	f->sport = h->source;
+	f->dport = h->dest;
+	f->sctp_event = SCTP_NO_CHUNK;
+	if ((void *)(chunk + 1) <= end && holds(f, SCTP_HEAD))
+		f->sctp_event = sctp_event_of(chunk->type);
+	return thorough || f->sctp_event == SCTP_DATA ? PARSED : PARSE_HARD;
+}
+
+static __always_inline enum parsed parse_ports(void *l4, void *end, struct flow *f, bool thorough)
 {
 	if (f->proto == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
@@ -103,6 +186,8 @@ static __always_inline enum parsed parse_ports(void *l4, void *end, struct flow 
 		f->tcp_flags = 0;
 		return PARSED;
 	}
+	if (f->proto == IPPROTO_SCTP)
+		return parse_sctp(l4, end, f, thorough);
 	return f->proto == (f->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) ? PARSE_ICMP : PARSE_OTHER;
 }
 
@@ -132,13 +217,13 @@ static __always_inline enum parsed parse_ipv4(void *data, void *end, struct flow
 		return PARSE_FRAGMENT;
 	if (!thorough) {
 		f->l4 = ETH_HLEN + sizeof(*ip);
-		return parse_ports(ip + 1, end, f);
+		return parse_ports(ip + 1, end, f, false);
 	}
 	ihl = (*(__u8 *)ip & 0x0f) * 4;
 	if (f->len < ihl)
 		return PARSE_MALFORMED;
 	f->l4 = ETH_HLEN + ihl;
-	return parse_ports((void *)ip + ihl, end, f);
+	return parse_ports((void *)ip + ihl, end, f, true);
 }
 
 #define MAX_EXTENSIONS 6
@@ -180,13 +265,13 @@ static __always_inline enum parsed parse_ipv6(void *data, void *end, struct flow
 				break;
 			f->proto = next;
 		}
-	} else if (f->proto != IPPROTO_TCP && f->proto != IPPROTO_UDP) {
+	} else if (f->proto != IPPROTO_TCP && f->proto != IPPROTO_UDP && f->proto != IPPROTO_SCTP) {
 		return PARSE_HARD;
 	}
 	f->l4 = offset;
 	if (f->proto == IPPROTO_FRAGMENT)
 		return PARSE_FRAGMENT;
-	return parse_ports(data + offset, end, f);
+	return parse_ports(data + offset, end, f, thorough);
 }
 
 /* An Ethernet frame. A VLAN tag makes it another device's, and so none of ours. */

@@ -10,6 +10,7 @@
 #include "lb/conn.h"
 #include "lb/defence.h"
 #include "lb/sched_cache.h"
+#include "lb/state.h"
 
 #define CLOCK_MONOTONIC 1
 
@@ -50,15 +51,15 @@ static __always_inline bool of_onepacket(const struct cv_conn_common *c)
  */
 static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u32 now)
 {
-	__u32 state = ctl & CV_CTL_STATE, chance = bpf_get_prandom_u32();
+	__u32 chance = bpf_get_prandom_u32();
 
 	if (chance % 32 || READ_ONCE(c->n_control))
 		return false;
 	if (ctl & CV_CTL_TEMPLATE)
-		return state != CV_CTPL_ASSURED && !of_onepacket(c);
-	if (c->proto == IPPROTO_TCP && (state == CV_TCP_SYN_RECV || state == CV_TCP_SYNACK))
+		return (ctl & CV_CTL_STATE) != CV_CTPL_ASSURED && !of_onepacket(c);
+	if (is_half_open(c->proto, ctl))
 		return true;
-	if (c->proto == IPPROTO_TCP && state != CV_TCP_ESTABLISHED)
+	if (c->proto != IPPROTO_UDP && !is_established(c->proto, ctl))
 		return false;
 	return c->timeout - (c->expires - now) > IDLE_ENOUGH && c->in_pkts && c->in_pkts <= 8 &&
 	       (chance >> 5) % c->in_pkts == 0;

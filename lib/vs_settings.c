@@ -73,7 +73,7 @@ static const struct vs_setting table[] = {
 	{ AT(run_estimation), .most = INT_MAX },
 	{ AT(schedule_icmp), .most = 1, .allowed = 1, .why = "ICMP errors without a connection are the stack's" },
 	{ AT(secure_tcp), .most = 3, .automatic = true },
-	{ AT(sloppy_sctp), .most = 1, .allowed = 1, .why = "SCTP is not balanced" },
+	{ AT(sloppy_sctp), .most = INT_MAX },
 	{ AT(sloppy_tcp), .most = INT_MAX },
 	{ AT(snat_reroute), .most = 1, .allowed = 1 << 1, .why = "answers are always routed by their new source" },
 	{ AT(sync_persist_mode), .most = INT_MAX },

@@ -17,7 +17,6 @@ struct conn_ref {
 	struct cv_conn_common *c;	/* NULL: none */
 	__u32 ctl;			/* as it was when the key was compared */
 	__u32 slot;
-	bool reply;			/* found by the real server's end */
 };
 
 static __always_inline struct cv_conn_common *conn_at(bool v6, __u32 slot)
@@ -96,7 +95,6 @@ static __always_inline bool conn_probe(__u32 set, __u8 tag, const struct conn_ke
 			found->c = c;
 			found->ctl = ctl;
 			found->slot = slot;
-			found->reply = reply;
 			return true;
 		}
 		equal ^= lowest;
@@ -199,6 +197,15 @@ static __always_inline bool conn_expired(const struct cv_conn_common *c, __u32 n
 #define CONN_KEEP 0xff
 #define IDLE_ENOUGH (60 * CV_HZ)
 
+static __always_inline __u32 worth_of_sctp(__u32 state, __u32 idle)
+{
+	if (state < CV_SCTP_ESTABLISHED)
+		return 1;
+	if (state == CV_SCTP_ESTABLISHED)
+		return idle > IDLE_ENOUGH ? 6 : CONN_KEEP;
+	return state < CV_SCTP_REJECTED ? 3 : 2;
+}
+
 /*
  * What a live entry is worth that was last heard of `idle` ticks ago. Global, so
  * that the verifier takes the answer for any number instead of following each of
@@ -208,6 +215,8 @@ GLOBAL __u32 worth_of(__u32 ctl, __u32 proto, __u32 idle, __u32 n_control)
 {
 	if (ctl & CV_CTL_TEMPLATE)
 		return n_control ? CONN_KEEP : 5;
+	if (proto == IPPROTO_SCTP)
+		return worth_of_sctp(ctl & CV_CTL_STATE, idle);
 	if (proto != IPPROTO_TCP)
 		return idle > IDLE_ENOUGH ? 4 : CONN_KEEP - 1;
 	switch (ctl & CV_CTL_STATE) {
@@ -444,7 +453,7 @@ static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, stru
 
 	if (!conn_find_at(&at, k, v6, k->reply, k->template, &found))
 		return false;
-	if (conn_expired(found.c, READ_ONCE(clock.now)) && conn_end_slot(v6, found.slot, found.ctl)) {
+	if (conn_expired(found.c, READ_ONCE(clock.now)) && conn_end(v6, found.c, found.slot, found.ctl)) {
 		count_cause(CV_C_CONN_EXPIRED);
 		return false;
 	}

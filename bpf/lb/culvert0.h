@@ -66,7 +66,6 @@ static __always_inline int tc_answers_door(struct __sk_buff *skb)
 		return TC_NEXT;
 	conn.slot = id.slot;
 	conn.ctl = id.ctl;
-	conn.reply = true;
 	conn.c = conn_at(f.v6, id.slot);
 	if (!conn.c)
 		return TC_NEXT;
@@ -74,7 +73,7 @@ static __always_inline int tc_answers_door(struct __sk_buff *skb)
 	dest = dest_at(index);
 	if (!dest || !conn_same(&conn))
 		return TC_NEXT;
-	conn_step(f.v6, &conn, dest, f.proto, FROM_SERVER, f.tcp_flags);
+	conn_step_slot(f.v6, conn.slot, conn.ctl, STEP(f.proto, FROM_SERVER, f.tcp_flags));
 	count_out(index, f.len);
 	if (!nat_of(f.v6, conn.slot, true, &n) || tc_nat(skb, &f, &n))
 		return tc_drop(CV_C_DROP_ERROR);

@@ -23,8 +23,10 @@ static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl, c
 		return false;
 	if (settings.expire_nodest_conn && dest && !READ_ONCE(dest->weight))
 		return true;
-	if (!mode || ctl & CV_CTL_CONTROLLED || c->proto != IPPROTO_TCP)
+	if (!mode || ctl & CV_CTL_CONTROLLED)
 		return false;
+	if (c->proto == IPPROTO_SCTP)
+		return state == CV_SCTP_CLOSED;
 	return state == CV_TCP_TIME_WAIT || state == CV_TCP_CLOSE ||
 	       (mode & 2 && state == CV_TCP_FIN_WAIT && ctl & CV_CTL_NOOUTPUT);
 }
@@ -73,6 +75,9 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	if (f->proto == IPPROTO_TCP &&
 	    (f->tcp_flags & TCP_RST || !(f->tcp_flags & TCP_SYN || settings.sloppy_tcp)))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
+	if (f->proto == IPPROTO_SCTP && f->sctp_event != SCTP_INIT &&
+	    (f->sctp_event == SCTP_ABORT || f->sctp_event == SCTP_NO_CHUNK || !settings.sloppy_sctp))
+		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
 	if (drop_by_rate())
 		return decided(out, V_DROP, CV_C_DROP_OVERLOAD);
 	/* Active FTP's data connections come from real servers: ip_vs_schedule(). */
@@ -119,10 +124,17 @@ static __always_inline bool lookup(struct flow *f, bool v6, struct conn_ref *con
  */
 enum second_thought { KEEP, ANEW, GONE };
 
+/* is_new_conn() */
+static __always_inline bool may_open(const struct flow *f)
+{
+	return f->proto == IPPROTO_TCP ? f->tcp_flags & TCP_SYN :
+					 f->proto == IPPROTO_SCTP && f->sctp_event == SCTP_INIT;
+}
+
 static __always_inline enum second_thought reconsider(const struct flow *f, const struct conn_ref *conn,
 						      const struct cv_dest *dest)
 {
-	if (f->proto == IPPROTO_TCP && f->tcp_flags & TCP_SYN && reopens(conn->c, conn->ctl, dest))
+	if (may_open(f) && reopens(conn->c, conn->ctl, dest))
 		return ANEW;
 	if (dest && dest->flags & CV_DEST_AVAILABLE)
 		return KEEP;
@@ -154,7 +166,6 @@ static __always_inline enum verdict take_conn(bool v6, const struct decision *ou
 {
 	conn->slot = out->conn.slot;
 	conn->ctl = out->conn.ctl;
-	conn->reply = reply;
 	conn->c = conn_at(v6, conn->slot);
 	return reply ? V_REPLY : V_SEND;
 }

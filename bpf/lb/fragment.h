@@ -273,6 +273,10 @@ static __always_inline bool frag_head(struct frag_queue *q, struct flow *f, __u3
 	l4 = p->bytes + at;
 	f->sport = *(__be16 *)l4;
 	f->dport = *(__be16 *)(l4 + 2);
+	if (f->proto == IPPROTO_SCTP) {
+		f->sctp_event = p->len < header + SCTP_HEAD ? SCTP_NO_CHUNK : sctp_event_of(l4[sizeof(struct sctp_head)]);
+		return true;
+	}
 	f->tcp_flags = f->proto == IPPROTO_TCP ? l4[13] : 0;
 	return f->proto == IPPROTO_TCP || f->proto == IPPROTO_UDP;
 }
@@ -353,7 +357,7 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
-	struct nat n = { .fragment = true };
+	struct nat n = { .fragment = true, .whole = q ? q->total : 0 };
 	bool reply;
 	__u32 index;
 
@@ -370,9 +374,7 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	else
 		tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
 	if (!g->offset) {	/* counts for all of them */
-		struct conn_ref conn = { .c = c, .ctl = READ_ONCE(c->ctl), .slot = q->conn.slot };
-
-		conn_step(f->v6, &conn, dest, c->proto, reply ? FROM_SERVER : FROM_CLIENT, 0);
+		conn_step_slot(f->v6, q->conn.slot, READ_ONCE(c->ctl), STEP(c->proto, reply ? FROM_SERVER : FROM_CLIENT, 0));
 		if (reply)
 			count_out(index, q->whole);
 		else

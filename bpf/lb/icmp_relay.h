@@ -69,7 +69,7 @@ static __always_inline bool about_parse(struct __sk_buff *skb, bool v6, struct a
 		a->key.proto = ip.protocol;
 		a->l4 = a->at + ip.ihl * 4;
 	}
-	if (a->key.proto != IPPROTO_TCP && a->key.proto != IPPROTO_UDP)
+	if (a->key.proto != IPPROTO_TCP && a->key.proto != IPPROTO_UDP && a->key.proto != IPPROTO_SCTP)
 		return false;
 	if (bpf_skb_load_bytes(skb, a->l4, ports, sizeof(ports)))
 		return false;

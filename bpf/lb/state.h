@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The protocols' state machines, as ip_vs_proto_tcp.c and ip_vs_proto_udp.c
- * have them. With DR and tunnels the director sees the client's half only: the
- * INPUT_ONLY rows.
+ * have them (SCTP's: sctp.h). With DR and tunnels the director sees the client's
+ * half only: the INPUT_ONLY rows.
  */
 #ifndef CULVERT_BPF_LB_STATE_H
 #define CULVERT_BPF_LB_STATE_H
 
 #include "conn.h"
 #include "defence.h"
+#include "sctp.h"
 
-enum direction { FROM_CLIENT, FROM_SERVER, FROM_CLIENT_ONLY, DIRECTIONS };
 enum tcp_event { EV_SYN, EV_FIN, EV_ACK, EV_RST, EV_NONE };
 
 #define TCP_ROW(no, es, ss, sr, fw, tw, cl, cw, la, li, sa)                               \
@@ -92,7 +92,7 @@ static __always_inline enum tcp_event tcp_event(__u8 flags)
 }
 
 /* The state after a packet. A segment without any of the four flags closes, as set_tcp_state() has it. */
-static __always_inline __u32 tcp_step(__u32 state, enum direction dir, __u8 flags, bool secure)
+static __always_inline __u32 tcp_step(__u32 state, __u32 dir, __u8 flags, bool secure)
 {
 	enum tcp_event event = tcp_event(flags);
 
@@ -103,16 +103,22 @@ static __always_inline __u32 tcp_step(__u32 state, enum direction dir, __u8 flag
 
 static __always_inline __u32 timeout_of(__u8 proto, __u32 state)
 {
-	__u32 at = proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + state : CV_TIMEOUT_UDP;
+	__u32 at = proto == IPPROTO_TCP	 ? CV_TIMEOUT_TCP + state :
+		   proto == IPPROTO_SCTP ? CV_TIMEOUT_SCTP + state :
+					   CV_TIMEOUT_UDP;
 
 	return settings.timeout[bounded(at, CV_TIMEOUT_SLOTS - 1)];
 }
 
-/* State and INACTIVE of `ctl` after a packet; the other bits as they are. */
-static __always_inline __u32 ctl_after(__u32 ctl, __u8 proto, enum direction dir, __u8 flags)
+/* State and INACTIVE of `ctl` after a packet; the other bits as they are. `flags`: flow.tcp_flags or sctp_event. */
+GLOBAL __u32 ctl_after(__u32 ctl, __u32 proto, __u32 dir, __u32 flags)
 {
 	__u32 state = ctl & CV_CTL_STATE;
 
+	if (dir >= DIRECTIONS)
+		return ctl;
+	if (proto == IPPROTO_SCTP)
+		return sctp_ctl_after(ctl, dir, flags);
 	if (proto != IPPROTO_TCP)
 		return ctl | CV_CTL_INACTIVE;
 	if (ctl & CV_CTL_NOOUTPUT) {
@@ -142,6 +148,39 @@ static __always_inline void count_packet(struct cv_conn_common *c)
 }
 
 /*
+ * May the packet change the state? An established connection's data does not;
+ * and the packet that made an SCTP connection has done so (twice the same INIT
+ * would be another state).
+ */
+static __always_inline bool may_move(const struct cv_conn_common *c, __u32 ctl, __u8 proto, enum direction dir,
+				     __u8 flags)
+{
+	__u32 state = ctl & CV_CTL_STATE;
+
+	if (proto == IPPROTO_TCP)
+		return !(state == CV_TCP_ESTABLISHED && dir != FROM_SERVER &&
+			 (flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK);
+	return proto == IPPROTO_SCTP &&
+	       (dir == FROM_SERVER || (c->in_pkts && (state != CV_SCTP_ESTABLISHED || flags != SCTP_DATA)));
+}
+
+/* Of TCP and SCTP: has the client proved to be one? */
+GLOBAL int is_established(__u32 proto, __u32 ctl)
+{
+	return (ctl & CV_CTL_STATE) == (proto == IPPROTO_SCTP ? CV_SCTP_ESTABLISHED : CV_TCP_ESTABLISHED);
+}
+
+/* ... or has only asked for a connection? ip_vs_random_dropentry() */
+GLOBAL int is_half_open(__u32 proto, __u32 ctl)
+{
+	__u32 states = proto == IPPROTO_SCTP ? 1U << CV_SCTP_INIT1 | 1U << CV_SCTP_INIT :
+		       proto == IPPROTO_TCP  ? 1U << CV_TCP_SYN_RECV | 1U << CV_TCP_SYNACK :
+					       0;
+
+	return states >> (ctl & 31) & 1;
+}
+
+/*
  * Moves a live connection on by one packet: its state, its counts, its timer.
  * Most packets change nothing but the timer, and that once a tick.
  */
@@ -150,9 +189,7 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 {
 	__u32 ctl = r->ctl, expires, state, timeout;
 
-	if (proto == IPPROTO_TCP &&
-	    !((ctl & CV_CTL_STATE) == CV_TCP_ESTABLISHED && dir != FROM_SERVER &&
-	      (flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK)) {
+	if (may_move(r->c, ctl, proto, dir, flags)) {
 		for (int i = 0; i < 4; i++) {
 			__u32 next = ctl_after(ctl, proto, dir, flags), seen;
 
@@ -170,7 +207,7 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 			ctl = seen;
 		}
 		r->ctl = ctl;
-		if (unlikely(ctl & CV_CTL_CONTROLLED) && (ctl & CV_CTL_STATE) == CV_TCP_ESTABLISHED)
+		if (unlikely(ctl & CV_CTL_CONTROLLED) && is_established(proto, ctl))
 			template_assure(v6, r->c->control);
 	} else if (unlikely(ctl & CV_CTL_CONTROLLED) && proto == IPPROTO_UDP && dir == FROM_SERVER) {
 		template_assure(v6, r->c->control);
@@ -182,6 +219,23 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 		WRITE_ONCE(r->c->expires, expires);
 	if (unlikely(r->c->timeout != timeout))
 		WRITE_ONCE(r->c->timeout, timeout);
+}
+
+/*
+ * conn_step() for tc, proved once: by slot, with what the caller knows of it in
+ * `ctl`, and the packet's protocol, direction and flags packed into one.
+ */
+#define STEP(proto, dir, flags) ((proto) | (dir) << 8 | (flags) << 16)
+
+GLOBAL int conn_step_slot(bool v6, __u32 slot, __u32 ctl, __u32 step)
+{
+	struct conn_ref r = { .c = v6 ? conn_at(true, slot) : conn_at(false, slot), .ctl = ctl, .slot = slot };
+	struct cv_dest *dest = r.c ? dest_at(r.c->dest) : NULL;
+
+	if (!r.c || !dest)
+		return -1;
+	conn_step(v6, &r, dest, step, step >> 8 & 0xff, step >> 16 & 0xff);
+	return 0;
 }
 
 #endif

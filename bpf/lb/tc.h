@@ -49,7 +49,7 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	tc_hop(skb, dest, now, &s->hop);
 	if (!conn_same(conn))
 		return tc_drop(CV_C_DROP_LOCKED);
-	conn_step(f->v6, conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
+	conn_step_slot(f->v6, conn->slot, conn->ctl, STEP(f->proto, FROM_CLIENT, f->tcp_flags));
 	count_packet(c);
 	count_in(index, f->len);
 	if (c->method == CV_MASQ)
@@ -89,7 +89,7 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 		return SEND_TTL;
 	if (hop->nh.ifindex && !tc_fits(skb, f, hop->nh.mtu))
 		return SEND_TOO_BIG | hop->nh.mtu;
-	conn_step(f->v6, conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
+	conn_step_slot(f->v6, conn->slot, conn->ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
 	count_out(index, f->len);
 	if (!nat_of(f->v6, conn->slot, true, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
@@ -124,6 +124,26 @@ static __always_inline void tc_one_hop(struct __sk_buff *skb, bool v6)
 		decrease_ttl(data, end, v6);
 }
 
+/* COOKIE ECHO and COOKIE ACK may have an ABORT behind them, and that is then what counts: set_sctp_state(). */
+static __noinline int tc_bundled_abort(struct __sk_buff *skb, struct flow *f)
+{
+	struct sctp_chunk chunk;
+	__u32 at, len;
+
+	if (!f)
+		return false;
+	at = f->l4 + sizeof(struct sctp_head);
+	if (bpf_skb_load_bytes(skb, at, &chunk, sizeof(chunk)))
+		return false;
+	len = bpf_ntohs(chunk.length);
+	if (len < sizeof(chunk))
+		return false;
+	at += (len + 3) & ~3;
+	if (at - ETH_HLEN + sizeof(chunk) > f->len || bpf_skb_load_bytes(skb, at, &chunk, sizeof(chunk)))
+		return false;
+	return chunk.type == CHUNK_ABORT;
+}
+
 /* `whole`: f is a packet put together of fragments, of which skb is one. */
 static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, bool whole)
 {
@@ -134,13 +154,16 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	enum verdict v;
 	int rc;
 
+	if (f->proto == IPPROTO_SCTP && !whole &&
+	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) && tc_bundled_abort(skb, f))
+		f->sctp_event = SCTP_BUNDLED_ABORT;
 	v = f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn);
 	if (unlikely(whole) && v != V_UNREACH)
 		return frag_decided(skb, v, conn.slot, conn.ctl);
 	switch (v) {
 	case V_SEND:
 	case V_REPLY:
-		rc = conn.reply ? tc_reply(skb, f, &conn) : tc_send(skb, f, &conn);
+		rc = v == V_REPLY ? tc_reply(skb, f, &conn) : tc_send(skb, f, &conn);
 		if (d.once)
 			conn_end_slot(f->v6, conn.slot, conn.ctl);
 		if (rc < SEND_TTL)

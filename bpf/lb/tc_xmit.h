@@ -80,10 +80,15 @@ static __always_inline int tc_out(const struct hop *hop)
 	return bpf_redirect_neigh(hop->nh.ifindex, &nh, sizeof(nh), 0);
 }
 
+/* gso_size of SCTP's: it is cut where SCTP itself has cut it. */
+#define GSO_BY_FRAGS 0xffff
+
 /* Does it go over the link as it is? What a GSO packet is cut into does if the MSS was negotiated. */
 static __always_inline bool tc_fits(const struct __sk_buff *skb, const struct flow *f, __u32 mtu)
 {
 	if (!mtu)	/* not known until the neighbour is */
+		return true;
+	if (skb->gso_size == GSO_BY_FRAGS)
 		return true;
 	if (skb->gso_segs > 1)
 		return skb->gso_size + f->l4 - ETH_HLEN + sizeof(struct tcphdr) <= mtu;
@@ -171,6 +176,29 @@ static __always_inline int tc_nat_l4(struct __sk_buff *skb, struct flow *f, stru
 	return bpf_l4_csum_replace(skb, check_at, nat_from_port(f, n), n->to_port, 2 | udp);
 }
 
+/*
+ * SCTP's port and checksum, of which only the port counts: there is no pseudo
+ * header. A checksum of 0 is mostly one that the device, or the stack on the way
+ * out, is to compute over the packet as it leaves, with zeroes in its place; it
+ * stays that, unless this is the packet in 2^32 whose checksum is 0.
+ */
+static __always_inline int tc_nat_sctp(struct __sk_buff *skb, struct flow *f, struct nat *n)
+{
+	__u32 check_at = f->l4 + offsetof(struct sctp_head, checksum), check;
+	__u32 len = n->fragment ? n->whole : f->len - (f->l4 - ETH_HLEN);
+
+	if (nat_from_port(f, n) == n->to_port)
+		return 0;
+	if (bpf_skb_load_bytes(skb, check_at, &check, sizeof(check)))
+		return -1;
+	if (check || (!n->fragment && skb->gso_segs <= 1 && !crc32c_frame(skb, f->l4, f->l4 + len))) {
+		check ^= nat_crc(f, n, len);
+		if (bpf_skb_store_bytes(skb, check_at, &check, sizeof(check), 0))
+			return -1;
+	}
+	return bpf_skb_store_bytes(skb, f->l4 + (n->source ? 0 : 2), &n->to_port, 2, 0);
+}
+
 /* Addresses, ports and checksums; skb's headers are linear afterwards as before. */
 static __noinline int tc_nat(struct __sk_buff *skb, struct flow *f, struct nat *n)
 {
@@ -186,6 +214,8 @@ static __noinline int tc_nat(struct __sk_buff *skb, struct flow *f, struct nat *
 	if (bpf_skb_store_bytes(skb, at, &n->to, f->v6 ? 16 : 4, 0))
 		return -1;
 	if ((f->proto == IPPROTO_TCP || f->proto == IPPROTO_UDP) && tc_nat_l4(skb, f, n))
+		return -1;
+	if (f->proto == IPPROTO_SCTP && tc_nat_sctp(skb, f, n))
 		return -1;
 	return bpf_skb_pull_data(skb, f->l4);
 }

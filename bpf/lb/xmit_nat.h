@@ -8,6 +8,7 @@
 #define CULVERT_BPF_LB_XMIT_NAT_H
 
 #include "conn.h"
+#include "crc32c.h"
 #include "csum.h"
 #include "xmit_dr.h"
 
@@ -16,7 +17,8 @@ struct nat {
 	union cv_addr to;
 	__be16 to_port;
 	bool source;	/* the source is rewritten (an answer), else the destination */
-	bool fragment;	/* the packet is not whole */
+	bool fragment;	/* the packet is not whole ... */
+	__u32 whole;	/* ... and this many bytes of transport, header and all, would be */
 };
 
 /* The real server's end of the connection in `slot` for a client's packet, the virtual one for an answer. */
@@ -58,14 +60,26 @@ static __always_inline __u32 l4_check_at(__u8 proto)
 	       proto == IPPROTO_UDP ? offsetof(struct udphdr, check) : 0;
 }
 
+/* Of SCTP's checksum: what the other port changes in it, over `bytes` bytes. */
+static __always_inline __u32 nat_crc(const struct flow *f, const struct nat *n, __u32 bytes)
+{
+	__u32 change = (__u16)(nat_from_port(f, n) ^ n->to_port);
+
+	return crc32c_change(n->source ? change : change << 16, bytes);
+}
+
 /*
- * UDP over IPv4 without a checksum: the kernel gives such a packet one
- * (udp_dnat_handler()), which takes all of its bytes. tc does.
+ * Is there a checksum to go by? UDP over IPv4 may have none: the kernel gives such
+ * a packet one (udp_dnat_handler()), which takes all of its bytes. SCTP's 0 may be
+ * the checksum or stand for one that is still to come. tc sees to both.
  */
 static __always_inline bool nat_needs_sum(const struct flow *f, void *data, void *end)
 {
+	struct sctp_head *sctp = data + ETH_HLEN + (f->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	struct udphdr *udp = data + ETH_HLEN + sizeof(struct iphdr);
 
+	if (f->proto == IPPROTO_SCTP)
+		return (void *)(sctp + 1) > end || !sctp->checksum;
 	return f->proto == IPPROTO_UDP && !f->v6 && ((void *)(udp + 1) > end || !udp->check);
 }
 
@@ -75,9 +89,15 @@ static __always_inline bool nat_write(bool v6, void *data, void *end, const stru
 	__u64 change = csum_of_addr(v6, nat_from(f, n), &n->to);
 	__u32 l4 = ETH_HLEN + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	__be16 *ports = data + l4;
-	__sum16 *check;
+	__sum16 *check = NULL;
 
-	if (f->proto == IPPROTO_TCP) {
+	if (f->proto == IPPROTO_SCTP) {
+		struct sctp_head *sctp = (void *)ports;
+
+		if ((void *)(sctp + 1) > end)
+			return false;
+		sctp->checksum ^= nat_crc(f, n, f->len - (l4 - ETH_HLEN));
+	} else if (f->proto == IPPROTO_TCP) {
 		if ((void *)ports + sizeof(struct tcphdr) > end)
 			return false;
 		check = (void *)ports + offsetof(struct tcphdr, check);
@@ -100,6 +120,8 @@ static __always_inline bool nat_write(bool v6, void *data, void *end, const stru
 			ip->daddr = n->to.v4;
 	}
 	ports[n->source ? 0 : 1] = n->to_port;
+	if (!check)
+		return true;
 	*check = csum_apply(*check, change + csum_of_port(nat_from_port(f, n), n->to_port));
 	if (f->proto == IPPROTO_UDP && !*check)
 		*check = 0xffff;

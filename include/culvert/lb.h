@@ -319,7 +319,7 @@ enum cv_cause {
 	CV_C_PASS_NOSERVICE,	/* for no service */
 	CV_C_PASS_MALFORMED,	/* truncated or contradictory: the stack's to judge */
 	CV_C_PASS_LOCAL,	/* its real server is the director */
-	CV_C_PASS_NOTSYN,	/* TCP without SYN and without a connection */
+	CV_C_PASS_NOTSYN,	/* TCP without SYN, or SCTP without INIT, and without a connection */
 	CV_C_PASS_TO_TC,	/* XDP handed it on to tc, which counts it again */
 	CV_C_SENT,		/* redirected to a real server or back to a client */
 	CV_C_RESOLVING,		/* sent through the kernel's neighbour resolution */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <arpa/inet.h>
+#include <endian.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -52,6 +53,19 @@ static uint16_t transport_sum(const struct frame *f, uint32_t l4, uint8_t proto)
 
 	s = *ip >> 4 == 4 ? sum(ip + 12, 8, 0) : sum(ip + 8, 32, 0);
 	return fold(sum(f->data + l4, len, s + proto + len));
+}
+
+uint32_t crc32c(const void *bytes, size_t len)
+{
+	const uint8_t *b = bytes;
+	uint32_t crc = ~0U;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= b[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+	}
+	return htole32(~crc);
 }
 
 /* ---- building -------------------------------------------------------------- */
@@ -163,6 +177,57 @@ static void put_payload(struct frame *f, const struct packet *p)
 		bytes[i] = (uint8_t)(i * 7 + 1);
 }
 
+static const struct {
+	const char *name;
+	uint8_t type;
+} chunks[] = {
+	{ "DATA", 0 },		{ "INIT", 1 },	      { "INIT_ACK", 2 },     { "SACK", 3 },
+	{ "HEARTBEAT", 4 },	{ "HEARTBEAT_ACK", 5 }, { "ABORT", 6 },	     { "SHUTDOWN", 7 },
+	{ "SHUTDOWN_ACK", 8 },	{ "ERROR", 9 },	      { "COOKIE_ECHO", 10 }, { "COOKIE_ACK", 11 },
+	{ "ECNE", 12 },		{ "CWR", 13 },	      { "SHUTDOWN_COMPLETE", 14 }, { "AUTH", 15 },
+	{ "ASCONF", 0xc1 },
+};
+
+static void put_chunk(struct frame *f, const struct packet *p, const char *name, size_t len)
+{
+	uint32_t at = f->len;
+	unsigned int i = 0;
+	uint8_t *c;
+
+	while (strncmp(chunks[i].name, name, len) != 0 || chunks[i].name[len]) {
+		if (++i == sizeof(chunks) / sizeof(chunks[0])) {
+			fprintf(stderr, "no such chunk: %s\n", name);
+			abort();
+		}
+	}
+	c = append(f, 4);
+	c[0] = chunks[i].type;
+	if (chunks[i].type == 0)
+		put_payload(f, p);
+	if (strncmp(name, "COOKIE_ECHO", 11) == 0)
+		append(f, 7);	/* the cookie, which is no multiple of four long */
+	memcpy(c + 2, &(uint16_t){ htons((uint16_t)(f->len - at)) }, 2);
+	append(f, (at - f->len) & 3);
+}
+
+static void put_sctp(struct frame *f, const struct packet *p, uint16_t sport, uint16_t dport)
+{
+	uint32_t l4 = f->len, sum;
+	uint8_t *h = append(f, 12);
+
+	memcpy(h, &sport, 2);
+	memcpy(h + 2, &dport, 2);
+	h[7] = 1;	/* the tag */
+	for (const char *c = p->chunks ? p->chunks : "INIT"; *c && strcmp(c, "NO_CHUNK") != 0;) {
+		size_t len = strcspn(c, "+");
+
+		put_chunk(f, p, c, len);
+		c += len + (c[len] == '+');
+	}
+	sum = p->no_sum ? 0 : crc32c(f->data + l4, f->len - l4);
+	memcpy(h + 8, &sum, sizeof(sum));
+}
+
 static void put_transport(struct frame *f, const struct packet *p, uint8_t proto)
 {
 	uint16_t sport = htons(p->sport ? p->sport : 40000), dport = htons(p->dport ? p->dport : 80);
@@ -187,6 +252,8 @@ static void put_transport(struct frame *f, const struct packet *p, uint8_t proto
 		udp->len = htons((uint16_t)(sizeof(*udp) + p->payload));
 		put_payload(f, p);
 		udp->check = transport_sum(f, l4, proto);
+	} else if (proto == IPPROTO_SCTP) {
+		put_sctp(f, p, sport, dport);
 	} else {
 		memset(append(f, 8), proto, 8);
 		put_payload(f, p);

@@ -47,6 +47,8 @@ struct packet {
 	uint8_t proto;	       /* 0: TCP */
 	uint8_t flags;	       /* TCP */
 	bool no_flags;	       /* TCP with none of them; else 0 means SYN */
+	const char *chunks;    /* SCTP's, by their names, "+" between them; NULL: INIT. DATA has the payload */
+	bool no_sum;	       /* SCTP: the checksum is still to come, and 0 */
 	uint16_t ttl;
 	uint8_t tos;
 	bool df;
@@ -65,6 +67,9 @@ struct packet {
 union cv_addr addr_of(const char *text, bool *v6);
 
 void frame_build(struct frame *f, const struct packet *p);
+
+/* CRC32c (RFC 9260, appendix A), bit by bit, as it stands in an SCTP header. */
+uint32_t crc32c(const void *bytes, size_t len);
 
 /* The frame, sent on: other MACs (NULL: as they were) and one hop less. */
 void frame_routed(struct frame *f, const uint8_t *dmac, const uint8_t *smac);

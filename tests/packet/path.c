@@ -235,6 +235,12 @@ static void default_settings(struct cv_settings *s)
 	tcp[CV_TCP_LISTEN] = SECONDS(120);
 	tcp[CV_TCP_SYNACK] = SECONDS(120);
 	s->timeout[CV_TIMEOUT_UDP] = SECONDS(300);
+	for (int state = 0; state < CV_SCTP_LAST; state++)
+		s->timeout[CV_TIMEOUT_SCTP + state] = SECONDS(61);
+	s->timeout[CV_TIMEOUT_SCTP + CV_SCTP_NONE] = SECONDS(2);
+	s->timeout[CV_TIMEOUT_SCTP + CV_SCTP_INIT1] = SECONDS(4);
+	s->timeout[CV_TIMEOUT_SCTP + CV_SCTP_ESTABLISHED] = SECONDS(900);
+	s->timeout[CV_TIMEOUT_SCTP + CV_SCTP_REJECTED] = SECONDS(4);
 }
 
 static void clear_hash(int map)

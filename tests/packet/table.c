@@ -255,8 +255,14 @@ const char *state_name(uint8_t proto, uint32_t ctl)
 						      "SYN_RECV",   "FIN_WAIT",	   "TIME_WAIT",
 						      "CLOSE",	    "CLOSE_WAIT",  "LAST_ACK",
 						      "LISTEN",	    "SYNACK" };
+	static const char *const sctp[CV_SCTP_LAST] = {
+		"NONE",	    "INIT1",	   "INIT",   "C-SENT",	   "C-REPLIED",	 "C-WAIT",   "COOKIE",
+		"C-ECHOED", "ESTABLISHED", "S-SENT", "S-RECEIVED", "S-ACK-SENT", "REJECTED", "CLOSED"
+	};
 	uint32_t state = ctl & CV_CTL_STATE;
 
+	if (proto == IPPROTO_SCTP)
+		return state < CV_SCTP_LAST ? sctp[state] : "?";
 	if (proto == IPPROTO_UDP)
 		return state ? "?" : "UDP";
 	return state < CV_TCP_LAST ? tcp[state] : "?";

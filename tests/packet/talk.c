@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
 #include <string.h>
 
 #include "talk.h"
@@ -60,6 +61,10 @@ static struct packet packet_of(const struct talk *t, const char *step)
 		p.sport = 8080;
 		p.dport = 40000;
 	}
+	if (t->proto == IPPROTO_SCTP) {
+		p.chunks = step + 2;
+		return p;
+	}
 	p.flags = flags_of(step + 2);
 	p.no_flags = !p.flags;
 	return p;
@@ -78,4 +83,15 @@ enum fate talk_say(struct talk *t, const char *step)
 	if (c)
 		t->server = c->dest - t->first_dest + 1;
 	return o.fate;
+}
+
+void talk_say_all(struct talk *t, const char *steps)
+{
+	char step[32];
+	int used;
+
+	while (sscanf(steps, "%31s%n", step, &used) == 1) {
+		talk_say(t, step);
+		steps += used;
+	}
 }

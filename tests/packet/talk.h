@@ -27,4 +27,7 @@ void talk_begin(struct talk *t);
 /* One packet; whether it was sent on. */
 enum fate talk_say(struct talk *t, const char *step);
 
+/* Several, with spaces between them. */
+void talk_say_all(struct talk *t, const char *steps);
+
 #endif

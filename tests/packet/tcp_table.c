@@ -5,23 +5,9 @@
  * directions, masq and direct routing, with and without secure_tcp and
  * sloppy_tcp, through both doors. A null state: no connection.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "case.h"
 #include "facts.h"
 #include "talk.h"
-
-static void say_all(struct talk *t, const char *steps)
-{
-	char step[16];
-	int used;
-
-	while (sscanf(steps, "%15s%n", step, &used) == 1) {
-		talk_say(t, step);
-		steps += used;
-	}
-}
 
 static void play(const json_t *fact, enum door door, bool v6, const char *step, const json_t *then)
 {
@@ -33,7 +19,7 @@ static void play(const json_t *fact, enum door door, bool v6, const char *step, 
 	path->settings->secure_tcp = (uint32_t)fact_number(fact, "secure_tcp");
 	path->settings->sloppy_tcp = (uint32_t)fact_number(fact, "sloppy_tcp");
 	talk_begin(&t);
-	say_all(&t, fact_text(fact, "path"));
+	talk_say_all(&t, fact_text(fact, "path"));
 	path_advance(path, 3);
 	now_playing("-%c, IPv%d, %s, secure_tcp %d, sloppy_tcp %d, \"%s\" then %s", t.method, v6 ? 6 : 4,
 		    door_names[door], fact_number(fact, "secure_tcp"),

@@ -13,7 +13,8 @@ TCP_FLAGS = "FSRPAUEC"
 ICMP, TCP, UDP, IPV6, FRAGMENT, GRE, ICMPV6, SCTP = 1, 6, 17, 41, 44, 47, 58, 132
 GUE_PORT = 6080
 SCTP_CHUNKS = {"INIT": 1, "INIT_ACK": 2, "DATA": 0, "SACK": 3, "ABORT": 6, "SHUTDOWN": 7, "SHUTDOWN_ACK": 8,
-               "ERROR": 9, "COOKIE_ECHO": 10, "COOKIE_ACK": 11, "SHUTDOWN_COMPLETE": 14, "HEARTBEAT": 4}
+               "ERROR": 9, "COOKIE_ECHO": 10, "COOKIE_ACK": 11, "SHUTDOWN_COMPLETE": 14, "HEARTBEAT": 4,
+               "HEARTBEAT_ACK": 5, "ECNE": 12, "CWR": 13, "AUTH": 15, "ASCONF": 0xc1}
 
 
 # ------------------------------------------------------------------- addresses, sums
