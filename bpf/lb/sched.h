@@ -24,15 +24,38 @@
 /* How many bpf_loop() steps a walk may take: more destinations than that a service does not get. */
 #define SCHED_STEPS (1U << 20)
 
-/* The first destination, or the one after `index`. */
-static __always_inline __u32 dest_after(const struct cv_service *svc, __u32 index)
+/*
+ * A walk may stand at a destination while that leaves its service. Its `next`
+ * then still leads on through the list that it was in, until its slot joins
+ * another service; `service` is written before `next` then, and so read after it.
+ */
+static __always_inline bool dest_strayed(const struct cv_dest *d, __u32 service)
 {
-	struct cv_dest *d;
+	__u32 of = READ_ONCE(d->service);
 
-	if (index == CV_NONE)
-		return READ_ONCE(svc->head);
-	d = dest_at(index);
-	return d ? READ_ONCE(d->next) : CV_NONE;
+	return of != service && of != CV_NONE;
+}
+
+/* The one after d in the service's list; CV_NONE: the end, or d stands in another one. */
+static __always_inline __u32 dest_next(const struct cv_dest *d, __u32 service)
+{
+	__u32 next = READ_ONCE(d->next);
+
+	return dest_strayed(d, service) ? CV_NONE : next;
+}
+
+/* The first destination, or the one after `index`. */
+static __always_inline __u32 dest_after(const struct cv_service *svc, __u32 service, __u32 index)
+{
+	struct cv_dest *d = dest_at(index);
+
+	return d && !dest_strayed(d, service) ? READ_ONCE(d->next) : READ_ONCE(svc->head);
+}
+
+/* May the service's scheduler choose it? */
+static __always_inline bool dest_usable_by(const struct cv_dest *d, __u32 service)
+{
+	return READ_ONCE(d->service) == service && dest_usable(d);
 }
 
 static __always_inline __s32 dest_weight(const struct cv_dest *d)
@@ -46,20 +69,20 @@ static __always_inline __s32 dest_weight(const struct cv_dest *d)
  * library's pointers lead to any weight in O(log n) such steps. While a list
  * changes they may lead out of it: then the list itself is followed.
  */
-static __always_inline __u32 dest_skip(const struct cv_dest *d, __s32 mark)
+static __always_inline __u32 dest_skip(const struct cv_dest *d, __u32 service, __s32 mark)
 {
 	__u32 up = READ_ONCE(d->up), jump = READ_ONCE(d->jump) - 1;
 	const struct cv_dest *to;
 
 	if (dest_weight(d) >= mark)
-		return READ_ONCE(d->next);
+		return dest_next(d, service);
 	to = dest_at(jump);
-	if (to && to->service == d->service && dest_weight(to) < mark)
+	if (to && to->service == service && dest_weight(to) < mark)
 		return jump;
 	if (up == CV_NONE)
 		return CV_NONE;
 	to = dest_at(up - 1);
-	return to && to->service == d->service ? up - 1 : READ_ONCE(d->next);
+	return to && to->service == service ? up - 1 : dest_next(d, service);
 }
 
 /*

@@ -129,6 +129,7 @@ static __always_inline __u64 server_of(__u32 dest)
 }
 
 struct spare_walk {
+	__u32 service;
 	__u32 at;
 	bool found;
 };
@@ -143,16 +144,16 @@ static long spare_step(__u32 step, void *arg)
 	d = dest_at(w->at);
 	if (!d)
 		return 1;
-	w->at = READ_ONCE(d->next);
-	w->found = READ_ONCE(d->flags) & CV_DEST_AVAILABLE &&
+	w->at = dest_next(d, w->service);
+	w->found = READ_ONCE(d->service) == w->service && READ_ONCE(d->flags) & CV_DEST_AVAILABLE &&
 		   2 * (__u64)READ_ONCE(d->activeconns) < (__u64)dest_weight(d);
 	return w->found;
 }
 
 /* is_overloaded(): more active connections than its weight, while another has less than half its own. */
-static __noinline bool cache_overloaded(struct cv_service *svc, __u32 dest)
+static __noinline bool cache_overloaded(struct cv_service *svc, __u32 service, __u32 dest)
 {
-	struct spare_walk w = {};
+	struct spare_walk w = { .service = service };
 	struct cv_dest *d = dest_at(dest);
 
 	if (!svc || !d || (__s64)READ_ONCE(d->activeconns) <= dest_weight(d))

@@ -10,12 +10,13 @@
 #include "sched_cache.h"
 
 /* A server that is full (-x) keeps its addresses, as in the kernel. */
-static __always_inline bool lblc_usable(struct cv_service *svc, __u64 server)
+static __always_inline bool lblc_usable(struct cv_service *svc, __u32 service, __u64 server)
 {
 	struct cv_dest *d = dest_at((__u32)server);
 
-	return d && d->serial == server >> 32 && READ_ONCE(d->flags) & CV_DEST_AVAILABLE && dest_weight(d) > 0 &&
-	       !cache_overloaded(svc, (__u32)server);
+	return d && d->serial == server >> 32 && READ_ONCE(d->service) == service &&
+	       READ_ONCE(d->flags) & CV_DEST_AVAILABLE && dest_weight(d) > 0 &&
+	       !cache_overloaded(svc, service, (__u32)server);
 }
 
 static __noinline __u32 sched_lblc(struct cv_service *svc, __u32 service, const struct flow *f)
@@ -33,10 +34,10 @@ static __noinline __u32 sched_lblc(struct cv_service *svc, __u32 service, const 
 	e = cache_find(svc, w);
 	if (e) {
 		server = READ_ONCE(e->server);
-		if (lblc_usable(svc, server))
+		if (lblc_usable(svc, service, server))
 			return server;
 	}
-	chosen = sched_least(svc, CV_SCHED_WLC);
+	chosen = sched_least(svc, service, CV_SCHED_WLC);
 	if (chosen == CV_NONE || !sched_lock(svc))
 		return chosen;
 	e = cache_make(svc, w);

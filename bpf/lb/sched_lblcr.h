@@ -35,7 +35,7 @@ static long set_step(__u32 step, void *arg)
 	d = dest_at(w->member.dest);
 	if (!m || !d)
 		return 1;
-	stale = m->serial != d->serial;
+	stale = m->serial != d->serial || dest_strayed(d, w->key.service);
 	if (set_better(w, d, stale)) {
 		w->best = w->member.dest;
 		w->best_before = w->before;
@@ -132,10 +132,10 @@ static __noinline __u32 sched_lblcr(struct cv_service *svc, __u32 service, const
 				set_drop_most(w, e);
 			sched_unlock(svc);
 		}
-		if (chosen != CV_NONE && !cache_overloaded(svc, chosen))
+		if (chosen != CV_NONE && !cache_overloaded(svc, service, chosen))
 			return chosen;
 	}
-	chosen = sched_least(svc, CV_SCHED_WLC);
+	chosen = sched_least(svc, service, CV_SCHED_WLC);
 	if (chosen == CV_NONE || !sched_lock(svc))
 		return chosen;
 	e = cache_make(svc, w);

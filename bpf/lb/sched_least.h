@@ -37,6 +37,7 @@ static __always_inline struct load load_of(const struct cv_dest *d)
 
 struct least_walk {
 	__u32 by;	/* enum cv_sched: whose measure */
+	__u32 service;
 	__u32 at;
 	__u32 best;
 	struct load least;	/* the best one's */
@@ -73,7 +74,7 @@ static long least_step(__u32 step, void *arg)
 	d = dest_at(w->at);
 	if (!d)
 		return 1;
-	if (dest_usable(d) &&
+	if (dest_usable_by(d, w->service) &&
 	    !(w->by == CV_SCHED_OVF && READ_ONCE(d->activeconns) > (__u32)dest_weight(d))) {
 		if (w->by == CV_SCHED_NQ && !READ_ONCE(d->activeconns)) {
 			w->best = w->at;
@@ -85,14 +86,14 @@ static long least_step(__u32 step, void *arg)
 			w->least = load;
 		}
 	}
-	w->at = READ_ONCE(d->next);
+	w->at = dest_next(d, w->service);
 	return 0;
 }
 
 /* By enum cv_sched. */
-static __noinline __u32 sched_least(struct cv_service *svc, __u32 by)
+static __noinline __u32 sched_least(struct cv_service *svc, __u32 service, __u32 by)
 {
-	struct least_walk w = { .by = by, .best = CV_NONE };
+	struct least_walk w = { .by = by, .service = service, .best = CV_NONE };
 
 	if (!svc)
 		return CV_NONE;

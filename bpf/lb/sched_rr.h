@@ -7,6 +7,7 @@
 
 struct rr_walk {
 	struct cv_service *svc;
+	__u32 service;
 	__u32 at;	/* looked at next */
 	__u32 last;	/* where the search began; CV_NONE: at the head */
 	__u32 chosen;
@@ -28,26 +29,26 @@ static long rr_step(__u32 step, void *arg)
 	d = dest_at(w->at);
 	if (!d)
 		return 1;
-	if (dest_usable(d)) {
+	if (dest_usable_by(d, w->service)) {
 		w->chosen = w->at;
 		return 1;
 	}
 	if (w->wrapped && w->at == w->last)
 		return 1;
-	w->at = dest_skip(d, 1);
+	w->at = dest_skip(d, w->service, 1);
 	return 0;
 }
 
-static __noinline __u32 sched_rr(struct cv_service *svc)
+static __noinline __u32 sched_rr(struct cv_service *svc, __u32 service)
 {
-	struct rr_walk w = { .svc = svc };
+	struct rr_walk w = { .svc = svc, .service = service };
 
 	if (!svc)
 		return CV_NONE;
 	/* Another CPU may choose meanwhile: then choose again, after its choice. */
 	for (int i = 0; i < 8; i++) {
 		w.last = READ_ONCE(svc->cursor);
-		w.at = dest_after(svc, w.last);
+		w.at = dest_after(svc, service, w.last);
 		w.chosen = CV_NONE;
 		w.wrapped = false;
 		bpf_loop(SCHED_STEPS, rr_step, &w, 0);

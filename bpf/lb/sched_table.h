@@ -23,7 +23,7 @@ static __always_inline bool table_usable(__u32 service, __u32 dest)
 {
 	struct cv_dest *d = dest_at(dest);
 
-	return d && READ_ONCE(d->service) == service && dest_usable(d);
+	return d && dest_usable_by(d, service);
 }
 
 /* The source port, where the protocol has ports and the service's flag asks for it. */

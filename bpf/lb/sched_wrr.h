@@ -12,6 +12,7 @@
 
 struct wrr_walk {
 	struct cv_service *svc;
+	__u32 service;
 	__u32 at;	/* looked at next */
 	__u32 last;	/* where the search began; CV_NONE: at the head */
 	__u32 stop;	/* reached again: nobody can take it */
@@ -57,19 +58,19 @@ static long wrr_step(__u32 step, void *arg)
 	d = dest_at(w->at);
 	if (!d)
 		return 1;
-	if (dest_weight(d) >= w->mark && dest_usable(d)) {
+	if (dest_weight(d) >= w->mark && dest_usable_by(d, w->service)) {
 		w->chosen = w->at;
 		return 1;
 	}
 	if (w->at == w->stop)
 		return 1;
-	w->at = dest_skip(d, w->mark);
+	w->at = dest_skip(d, w->service, w->mark);
 	return 0;
 }
 
-static __noinline __u32 sched_wrr(struct cv_service *svc)
+static __noinline __u32 sched_wrr(struct cv_service *svc, __u32 service)
 {
-	struct wrr_walk w = { .svc = svc, .chosen = CV_NONE, .stop = CV_NONE };
+	struct wrr_walk w = { .svc = svc, .service = service, .chosen = CV_NONE, .stop = CV_NONE };
 
 	if (!svc)
 		return CV_NONE;
@@ -77,7 +78,7 @@ static __noinline __u32 sched_wrr(struct cv_service *svc)
 		return SCHED_BUSY;
 	if (svc->wrr_max > 0) {
 		w.last = svc->cursor;
-		w.at = dest_after(svc, w.last);
+		w.at = dest_after(svc, service, w.last);
 		w.mark = svc->wrr_weight;
 		bpf_loop(SCHED_STEPS, wrr_step, &w, 0);
 		svc->wrr_weight = w.mark;

@@ -21,9 +21,9 @@ GLOBAL __u32 schedule(__u32 service, const struct flow *f)
 		return CV_NONE;
 	switch (svc->sched) {
 	case CV_SCHED_RR:
-		return sched_rr(svc);
+		return sched_rr(svc, service);
 	case CV_SCHED_WRR:
-		return sched_wrr(svc);
+		return sched_wrr(svc, service);
 	case CV_SCHED_LBLC:
 		return sched_lblc(svc, service, f);
 	case CV_SCHED_LBLCR:
@@ -40,7 +40,7 @@ GLOBAL __u32 schedule(__u32 service, const struct flow *f)
 	case CV_SCHED_NQ:
 	case CV_SCHED_FO:
 	case CV_SCHED_OVF:
-		return sched_least(svc, svc->sched);
+		return sched_least(svc, service, svc->sched);
 	}
 	return CV_NONE;
 }
