@@ -14,6 +14,7 @@
 
 #include "bpffs.h"
 #include "cleanup.h"
+#include "journal.h"
 #include "rtnl_internal.h"
 #include "tchook.h"
 #include "why.h"
@@ -103,18 +104,65 @@ static struct bpf_tc_hook hook_of(uint32_t ifindex, enum bpf_tc_attach_point poi
 				     .attach_point = point };
 }
 
+/* The clsact or ingress qdisc of the device that is asked about ends the walk. */
+static int see_clsact(const struct nlmsghdr *h, void *arg)
+{
+	const struct tcmsg *m = mnl_nlmsg_get_payload(h);
+
+	return m->tcm_ifindex == *(int *)arg && m->tcm_parent == TC_H_CLSACT;
+}
+
+/* Has the device a clsact qdisc? If in doubt, yes: then it is not ours. */
+static bool qdisc_there(uint32_t ifindex)
+{
+	_cleanup_(rtnl_close) struct rtnl nl = {};
+	struct rtnl_request q;
+	struct nlmsghdr *h = rtnl_start(&q, RTM_GETQDISC, NLM_F_DUMP);
+	struct tcmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	int index = (int)ifindex;
+
+	m->tcm_family = AF_UNSPEC;
+	m->tcm_ifindex = index;
+	return rtnl_open(&nl, RTNL_HERE) || rtnl_talk(&nl, &q, see_clsact, &index);
+}
+
+static void step(void)
+{
+	if (journal_step)
+		journal_step();
+}
+
+/*
+ * The pin that says that the qdisc is ours comes before the qdisc: killed in
+ * between, a command leaves what the next one takes away.
+ */
+static int qdisc_make(int links, uint32_t ifindex, struct bpf_tc_hook *hook, int prog)
+{
+	struct pin pin = pin_of(ifindex, "qdisc");
+	int err;
+
+	if (qdisc_there(ifindex))
+		return 0;
+	err = pinned(links, ifindex, "qdisc") ? 0 : bpffs_pin(links, pin.name, prog);
+	step();
+	if (!err)
+		err = bpf_tc_hook_create(hook);
+	step();
+	/* Another's, made meanwhile. */
+	return err == -EEXIST ? bpffs_remove(links, pin.name) : err;
+}
+
 static int clsact_attach(int links, uint32_t ifindex, enum tchook_way way, int prog)
 {
 	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
 		    .prog_fd = prog);
-	int err = bpf_tc_hook_create(&hook);
+	int err = qdisc_make(links, ifindex, &hook, prog);
 
-	if (!err)
-		err = bpffs_pin(links, pin_of(ifindex, "qdisc").name, prog);
-	if (err && err != -EEXIST)
+	if (err)
 		return cv_fail(err, "cannot make a clsact qdisc: %s", strerror(-err));
 	err = bpffs_pin(links, pin_of(ifindex, clsact_pin[way]).name, prog);
+	step();
 	if (!err)
 		err = bpf_tc_attach(&hook, &opts);
 	return err ? cv_fail(err, "cannot add a filter to clsact: %s", strerror(-err)) : 0;

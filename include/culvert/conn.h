@@ -160,8 +160,10 @@ struct cv_conn6 {
 };				/* 96 bytes */
 
 /*
- * Sets for a number of connections: a fifth more slots than connections, so
- * that a full complement still finds room (tests/packet/table holds it).
+ * Sets for a number of connections: a fifth more slots than connections. Of a
+ * full complement, one in a hundred then finds both of its sets full (0.95 %, or
+ * 0.37 % and 0.18 % if the home set had to have 3 or 4 places to spare where
+ * bpf/lb/conn.h has 2; tests/packet/fill).
  */
 static inline __u32 cv_sets_for(__u32 max_conns)
 {

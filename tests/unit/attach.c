@@ -348,6 +348,62 @@ static void killed_at_random(void **state)
 	assert_in_range(whole, 1, 39);
 }
 
+/* ---- killed at each of its steps ----------------------------------------------- */
+
+static int steps_left;
+
+static void die_at_step(void)
+{
+	if (!--steps_left)
+		_exit(9);
+}
+
+/* Attaches by clsact in a child that dies at its n-th step; whether it came that far. */
+static bool attach_and_die(int n)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct cv *cv;
+
+		setenv("CULVERT_NO_TCX", "1", 1);
+		if (cv_open(&cv))
+			_exit(1);
+		steps_left = n;
+		journal_step = die_at_step;
+		_exit(cv_attach(cv, "v0", CV_MODE_TC, NULL) ? 1 : 0);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_in_set(WEXITSTATUS(status), ((LargestIntegralType[]){ 0, 9 }), 2);
+	return WEXITSTATUS(status) == 9;
+}
+
+/* Wherever it dies, the next command takes away what it had made, the qdisc too. */
+static void killed_at_each_step(void **state)
+{
+	int n = 1;
+
+	for (;; n++) {
+		bool died;
+
+		cv_unlock(lab);
+		died = attach_and_die(n);
+		assert_int_equal(cv_lock(lab, 5), 0);
+		if (!died)
+			break;
+		if (attachments())
+			assert_int_equal(cv_detach(lab, "v0"), 0);
+		lab_run("! tc qdisc show dev v0 | grep -q clsact");
+		assert_int_equal(lab->journal->todo, 0);
+	}
+	assert_in_range(n, 5, 30);
+	assert_int_equal(cv_detach(lab, "v0"), 0);
+	lab_run("! tc qdisc show dev v0 | grep -q clsact");
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_devices, remove_devices)
 
 int main(void)
@@ -358,7 +414,7 @@ int main(void)
 		CASE(others_xdp_stays),	   CASE(clsact_before_6_6),
 		CASE(others_filters_stay), CASE(a_device_that_leaves),
 		CASE(guesses_agree),	   CASE(devices_that_left_are_forgotten),
-		CASE(killed_at_random),
+		CASE(killed_at_random),	   CASE(killed_at_each_step),
 	};
 
 	return cmocka_run_group_tests(tests, lab_make, lab_unmake);
