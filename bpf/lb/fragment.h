@@ -358,14 +358,18 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
 	struct nat n = { .fragment = true, .whole = q ? q->total : 0 };
+	__u32 index, ctl;
 	bool reply;
-	__u32 index;
 
 	if (!f || !g || !q || !s)
 		return tc_drop(CV_C_DROP_ERROR);
 	c = conn_at(f->v6, q->conn.slot);
 	dest = c ? dest_at(c->dest) : NULL;
-	if (!dest || (READ_ONCE(c->ctl) ^ q->conn.ctl) & CV_CTL_GEN)
+	if (!dest)
+		return tc_drop(CV_C_DROP_ERROR);
+	/* It may have ended since; its counts are no more to be touched then (C4). */
+	ctl = READ_ONCE(c->ctl);
+	if (!(ctl & CV_CTL_LIVE) || (ctl ^ q->conn.ctl) & CV_CTL_GEN)
 		return tc_drop(CV_C_DROP_ERROR);
 	index = c->dest;
 	reply = q->verdict == V_REPLY;
@@ -374,7 +378,7 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	else
 		tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
 	if (!g->offset) {	/* counts for all of them */
-		conn_step_slot(f->v6, q->conn.slot, READ_ONCE(c->ctl), STEP(c->proto, reply ? FROM_SERVER : FROM_CLIENT, 0));
+		conn_step_slot(f->v6, q->conn.slot, ctl, STEP(c->proto, reply ? FROM_SERVER : FROM_CLIENT, 0));
 		if (reply)
 			count_out(index, q->whole);
 		else

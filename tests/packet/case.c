@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <linux/if_ether.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "case.h"
@@ -280,6 +281,17 @@ void expect_audit(struct path *p)
 
 	if (broken)
 		fault("%u invariants broken", broken);
+}
+
+void figure(const char *name, uint64_t value, const char *unit)
+{
+	const char *file = getenv("CULVERT_FIGURES");
+	FILE *f = file ? fopen(file, "a") : NULL;
+
+	if (!f)
+		return;
+	fprintf(f, "figure %s %lu %s\n", name, (unsigned long)value, unit);
+	fclose(f);
 }
 
 /* ---- the programs' frame -------------------------------------------------------------- */

@@ -60,6 +60,9 @@ void expect_conn(struct path *p, const struct packet *of, const char *state, uin
 void expect_counts(struct path *p, uint32_t dest, uint32_t active, uint32_t inactive);
 void expect_audit(struct path *p);
 
+/* A line for docs/reliability.md (tools/reliability), when the run collects them: NAME is TABLE.WHAT. */
+void figure(const char *name, uint64_t value, const char *unit);
+
 /* ---- the programs' frame --------------------------------------------------------- */
 
 extern bool bench; /* --bench was given */

@@ -235,7 +235,34 @@ static void set_busy(void **state)
 	}
 }
 
+/*
+ * A fragment that comes in again when the connection of its packet has ended is
+ * dropped, and touches neither the slot nor the server's counts.
+ */
+static void fragment_of_the_dead(void **state)
+{
+	struct packet in = { .v6 = true, .ext = "F" };	/* whole by itself (RFC 6946) */
+
+	for (int door = 0; door < DOORS; door++) {
+		uint32_t dest;
+
+		path_reset(path);
+		now_playing("%s", door_names[door]);
+		dest = simple_service(path, true, IPPROTO_TCP);
+		path->settings->timeout[CV_TIMEOUT_TCP + CV_TCP_SYN_RECV] = CV_HZ;
+		expect_fate(path, door, &in, DROPPED);	/* goes in once more, on its own */
+		expect_counts(path, dest, 1, 0);
+		path_advance(path, 2 * CV_HZ);
+		path_sweep(path);
+		expect_counts(path, dest, 0, 0);
+		expect_fate(path, door, &in, DROPPED);
+		expect_counts(path, dest, 0, 0);
+		expect_audit(path);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(fragment_of_the_dead),
 	cmocka_unit_test(quiesced),	    cmocka_unit_test(quiesced_expiring),
 	cmocka_unit_test(quiesced_template),
 	cmocka_unit_test(removed),	    cmocka_unit_test(removed_expiring),

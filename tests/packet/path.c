@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,8 @@ struct path *path_load(const struct sizes *sizes)
 	map_all(p);
 	p->xdp = program(p, "xdp_uplink");
 	p->tc = program(p, "tc_uplink");
+	p->culvert0 = program(p, "tc_culvert0");
+	p->answers = program(p, "tc_answers");
 	p->start = program(p, "ctl_start");
 	p->sweep = program(p, "ctl_sweep");
 	/* So that the device has a receive queue set up for XDP, which xdp_md names. */
@@ -207,6 +210,16 @@ void path_free(struct path *p)
 {
 	bpf_object__close(p->obj);
 	free(p);
+}
+
+void path_stay_here(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		give_up("sched_setaffinity");
 }
 
 /* ---- as new ------------------------------------------------------------------ */
@@ -336,7 +349,7 @@ int path_run_xdp(struct path *p, const struct frame *in, struct frame *out, int 
 	return verdict;
 }
 
-static int run_tc(struct path *p, const struct frame *in, struct frame *out, struct __sk_buff *ctx,
+static int run_tc(int prog, const struct frame *in, struct frame *out, struct __sk_buff *ctx,
 		  int repeat, uint32_t *ns)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->data, .data_size_in = in->len,
@@ -345,7 +358,7 @@ static int run_tc(struct path *p, const struct frame *in, struct frame *out, str
 	int verdict;
 
 	ctx->ifindex = (uint32_t)world.up;
-	verdict = run(p->tc, &opts, out);
+	verdict = run(prog, &opts, out);
 	if (ns)
 		*ns = opts.duration;
 	return verdict;
@@ -354,13 +367,18 @@ static int run_tc(struct path *p, const struct frame *in, struct frame *out, str
 int path_run_tc(struct path *p, const struct frame *in, struct frame *out, uint32_t mark,
 		int repeat, uint32_t *ns)
 {
-	return run_tc(p, in, out, &(struct __sk_buff){ .mark = mark }, repeat, ns);
+	return run_tc(p->tc, in, out, &(struct __sk_buff){ .mark = mark }, repeat, ns);
+}
+
+int path_run_skb(struct path *p, int prog, const struct frame *in, struct frame *out, uint32_t mark)
+{
+	return run_tc(prog, in, out, &(struct __sk_buff){ .mark = mark }, 1, NULL);
 }
 
 int path_run_tc_gso(struct path *p, const struct frame *in, struct frame *out, uint32_t segs,
 		    uint32_t size)
 {
-	return run_tc(p, in, out, &(struct __sk_buff){ .gso_segs = segs, .gso_size = size }, 1, NULL);
+	return run_tc(p->tc, in, out, &(struct __sk_buff){ .gso_segs = segs, .gso_size = size }, 1, NULL);
 }
 
 static enum fate tc_fate(int verdict)

@@ -32,7 +32,7 @@ struct path {
 	struct cv_estimate *dest_est, *svc_est;
 	struct cv_causes *causes;
 	int services, devices; /* maps */
-	int xdp, tc, start, sweep; /* programs */
+	int xdp, tc, culvert0, answers, start, sweep; /* programs */
 	uint32_t num_services, num_dests; /* config.c: slots given away */
 };
 
@@ -45,6 +45,12 @@ struct sizes {
 /* Loads it into the world, which it makes. Exits when the kernel will not have it. */
 struct path *path_load(const struct sizes *sizes);
 void path_free(struct path *p);
+
+/*
+ * On this CPU from now on: counters and the credits of ICMP errors are per CPU, and
+ * two directors that are compared must find the same.
+ */
+void path_stay_here(void);
 
 /* As after the load: empty tables, the kernel's default settings, the uplink known. */
 void path_reset(struct path *p);
@@ -74,6 +80,9 @@ void path_send(struct path *p, enum door door, const struct frame *in, uint32_t 
 int path_run_xdp(struct path *p, const struct frame *in, struct frame *out, int repeat, uint32_t *ns);
 int path_run_tc(struct path *p, const struct frame *in, struct frame *out, uint32_t mark,
 		int repeat, uint32_t *ns);
+
+/* One of the other tc programs. */
+int path_run_skb(struct path *p, int prog, const struct frame *in, struct frame *out, uint32_t mark);
 
 /* tc with a GSO packet. */
 int path_run_tc_gso(struct path *p, const struct frame *in, struct frame *out, uint32_t segs,

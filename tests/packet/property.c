@@ -449,6 +449,7 @@ int main(int argc, char **argv)
 {
 	struct sizes sizes = { .sets = 8, .max_services = 8, .max_dests = 16 };
 
+	path_stay_here();
 	directors[XDP_DOOR] = path_load(&sizes);
 	directors[TC_DOOR] = path_load(&sizes);
 	return cmocka_run_group_tests_name("property", tests, NULL, NULL);
