@@ -404,14 +404,19 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 static __noinline int frag_follow(struct __sk_buff *skb, struct flow *f, struct frag *g, struct frag_queue *q)
 {
 	__u32 left;
+	int rc;
 
 	if (!f || !g || !q || q->state == FRAG_DEAD)
 		return tc_drop(CV_C_FRAGMENT);
 	left = __sync_fetch_and_sub(&q->n, 1);
 	if (left <= 1)		/* the last one: the identifier may be used again */
 		q->due = READ_ONCE(clock.now) - 1;
-	if (q->verdict == V_SEND || q->verdict == V_REPLY)
-		return frag_send(skb, f, g, q);
+	if (q->verdict == V_SEND || q->verdict == V_REPLY) {
+		rc = frag_send(skb, f, g, q);
+		if (rc < SEND_TTL)
+			return rc;
+		return tc_drop(rc == SEND_TTL ? CV_C_DROP_TTL : CV_C_DROP_TOOBIG);
+	}
 	return q->verdict == V_PASS ? tc_pass(CV_C_FRAGMENT) : tc_drop(CV_C_FRAGMENT);
 }
 

@@ -261,7 +261,28 @@ static void fragment_of_the_dead(void **state)
 	}
 }
 
+/* One whose TTL runs out here is dropped and counted, not passed up as far as it was rewritten. */
+static void fragment_without_hops(void **state)
+{
+	struct packet in = { .v6 = true, .ext = "F" }, last = { .v6 = true, .ext = "F", .ttl = 1 };
+
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = i % DOORS;
+		uint32_t service;
+
+		path_reset(path);
+		now_playing("%s, %s", door_names[door], i / DOORS ? "masq" : "droute");
+		service = service_add(path, &(struct service_spec){ .v6 = true });
+		dest_add(path, service, &(struct dest_spec){ .masq = i / DOORS });
+		expect_fate(path, door, &in, DROPPED);	/* goes in once more, on its own */
+		expect_fate(path, door, &last, DROPPED);
+		expect_equal("DROP_TTL", (long)path_cause(path, CV_C_DROP_TTL), 1);
+		expect_audit(path);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(fragment_without_hops),
 	cmocka_unit_test(fragment_of_the_dead),
 	cmocka_unit_test(quiesced),	    cmocka_unit_test(quiesced_expiring),
 	cmocka_unit_test(quiesced_template),

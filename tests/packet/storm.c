@@ -255,13 +255,13 @@ static bool explained(const struct frame *in, const struct frame *out, uint32_t 
 		return true;	/* an answer to the sender */
 	if (i.icmp)		/* an error on its way: one end is a stranger's */
 		return about_us(in) && about_us(out);
-	if (same(i.dst, &vip[i.v6], i.size) || mark) {
-		if (o.v6 == i.v6 && same(o.src, i.src, i.size))
-			return same(o.dst, i.dst, i.size) || is_server(o.dst, o.v6);
-		return is_server(o.dst, o.v6) && out->len + 64 > in->len && about_us(out); /* a tunnel */
-	}
-	return o.v6 == i.v6 && is_server(i.src, i.v6) && same(o.src, &vip[o.v6], o.size) &&
-	       same(o.dst, i.dst, o.size);
+	if (o.v6 == i.v6 && is_server(i.src, i.v6) && same(o.src, &vip[o.v6], o.size) && same(o.dst, i.dst, o.size))
+		return true;	/* masq's answer */
+	if (!same(i.dst, &vip[i.v6], i.size) && !mark)
+		return false;
+	if (o.v6 == i.v6 && same(o.src, i.src, i.size))
+		return same(o.dst, i.dst, i.size) || is_server(o.dst, o.v6);
+	return is_server(o.dst, o.v6) && out->len + 64 > in->len && about_us(out); /* a tunnel */
 }
 
 static bool check_one(enum through way, const struct frame *in, uint32_t mark, const struct outcome *o,
@@ -279,8 +279,11 @@ static bool check_one(enum through way, const struct frame *in, uint32_t mark, c
 		return breaks("%s: %s a packet of others", name, fate_names[o->fate]);
 	if (o->fate == PASSED && cause != CV_C_PASS_LOCAL && way != BY_CULVERT0 && frame_differs(in, &o->out, 0) >= 0)
 		return breaks("%s passed a packet changed", name);
-	if (o->fate == SENT && !explained(in, &o->out, mark))
+	if (o->fate == SENT && !explained(in, &o->out, mark)) {
+		if (!shrinking)
+			frame_print("sent", &o->out);
 		return breaks("%s sent what no rule explains", name);
+	}
 	if (cause > CV_C_COUNT)
 		return breaks("%s counted a packet more than once", name);
 	/* The fragment that makes a packet whole sends all of them in once more, and is counted then. */
