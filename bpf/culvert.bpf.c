@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The load balancer's programs, one per hook: wiring only. */
+#include "lb/adopt.h"
 #include "lb/culvert0.h"
 #include "lb/tc.h"
 #include "lb/xdp.h"
@@ -40,6 +41,13 @@ SEC("tc")
 int ctl_start(struct __sk_buff *skb)
 {
 	return sweeper_start();
+}
+
+/* Run by the library: makes a connection that it describes. Returns enum cv_adopted. */
+SEC("tc")
+int ctl_adopt(struct __sk_buff *skb)
+{
+	return adopt(skb);
 }
 
 static long estimate_round(__u32 round, void *arg)

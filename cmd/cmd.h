@@ -27,11 +27,16 @@ int cmd_status(int argc, char **argv);
 int cmd_link(int argc, char **argv);
 int cmd_addr(int argc, char **argv);
 int cmd_sysctl(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
+int cmd_save(int argc, char **argv);
 int cmd_track(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);
 
 /* Prints "culvert NAME: ..." on standard error and returns CMD_FAILED. */
 __attribute__((format(printf, 2, 3))) int cmd_error(const char *name, const char *format, ...);
+
+/* While it is set, errors are about that place of a file: "culvert restore: FILE:LINE: ...". NULL: no more. */
+void cmd_place(const char *place);
 
 /* Says what the library said of a failed call: "culvert NAME: what: why" (`what` may be NULL). */
 int cmd_lib_error(const char *name, const char *what, int err);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <net/if.h>
+
 #include "cleanup.h"
 #include "cmd.h"
 #include "culvert.h"
@@ -177,37 +179,117 @@ static void warn_of_ipv6(const struct ipvlan_args *a, const struct request *r)
 			a->command);
 }
 
+static int add(struct cv_ipv *v, const struct ipvlan_args *a, const struct request *r)
+{
+	return cv_ipv_link_add(v, &(struct cv_ipv_spec){
+					  .link = r->link,
+					  .name = r->name,
+					  .netns = r->netns ? r->netns : a->netns,
+					  .mode = r->mode,
+					  .flag = r->flag,
+					  .hostreach = r->hostreach,
+					  .up = r->up == 1,
+					  .addrs = r->addrs.list,
+					  .n_addrs = r->addrs.n,
+					  .allows = r->allows.list,
+					  .n_allows = r->allows.n,
+				  });
+}
+
+static int parse_add(struct ipvlan_args *a, struct request *r)
+{
+	if (parse_request(a, r, true))
+		return -EINVAL;
+	if (!r->link) {
+		cmd_error(a->command, "\"link DEV\" is missing: on which master?");
+		return -EINVAL;
+	}
+	if (!r->type) {
+		cmd_error(a->command, "\"type ipvlan\" is missing");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int link_add(struct ipvlan_args *a)
 {
 	_cleanup_(cleanup_request) struct request r;
 	_cleanup_(cv_ipv_close) struct cv_ipv *v = NULL;
 	int err;
 
-	if (parse_request(a, &r, true))
+	if (parse_add(a, &r))
 		return CMD_FAILED;
-	if (!r.link)
-		return cmd_error(a->command, "\"link DEV\" is missing: on which master?");
-	if (!r.type)
-		return cmd_error(a->command, "\"type ipvlan\" is missing");
 	err = cv_ipv_open(&v, CV_IPV_CREATE);
 	if (!err)
-		err = cv_ipv_link_add(v, &(struct cv_ipv_spec){
-						 .link = r.link,
-						 .name = r.name,
-						 .netns = r.netns ? r.netns : a->netns,
-						 .mode = r.mode,
-						 .flag = r.flag,
-						 .hostreach = r.hostreach,
-						 .up = r.up == 1,
-						 .addrs = r.addrs.list,
-						 .n_addrs = r.addrs.n,
-						 .allows = r.allows.list,
-						 .n_allows = r.allows.n,
-					 });
+		err = add(v, a, &r);
 	if (err)
 		return ipvlan_failed(a, err);
 	warn_of_ipv6(a, &r);
 	return CMD_OK;
+}
+
+/* ---- for restore ------------------------------------------------------------------------ */
+
+struct link_request {
+	struct ipvlan_args args;
+	struct request r;
+};
+
+void link_request_free(struct link_request **r)
+{
+	if (*r)
+		cleanup_request(&(*r)->r);
+	free(*r);
+	*r = NULL;
+}
+
+static int check_environment(const struct ipvlan_args *a, const struct request *r)
+{
+	_cleanup_fd_ int netns = -1;
+
+	if (!if_nametoindex(r->link)) {
+		cmd_error(a->command, "there is no device %s", r->link);
+		return -ENODEV;
+	}
+	if (r->netns && netns_open(r->netns, &netns)) {
+		cmd_error(a->command, "there is no network namespace \"%s\" for %s", r->netns, r->name);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+int link_request_new(struct link_request **out, int argc, char **argv)
+{
+	_cleanup_(link_request_free) struct link_request *l = calloc(1, sizeof(*l));
+	const char *verb;
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	err = ipvlan_args_parse(&l->args, argc, argv);
+	verb = err ? NULL : ipvlan_word(&l->args);
+	if (!verb || strcmp(verb, "add")) {
+		if (!err)
+			cmd_error("link", "only \"link add\" can be restored");
+		return -EINVAL;
+	}
+	err = parse_add(&l->args, &l->r);
+	if (!err)
+		err = check_environment(&l->args, &l->r);
+	if (!err)
+		*out = take_ptr(l);
+	return err;
+}
+
+int link_request_run(struct cv_ipv *v, const struct link_request *l)
+{
+	int err = add(v, &l->args, &l->r);
+
+	if (err)
+		ipvlan_failed(&l->args, err);
+	else
+		warn_of_ipv6(&l->args, &l->r);
+	return err;
 }
 
 /* The slave that is meant, in an instance that is open for editing. */

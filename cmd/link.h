@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How slaves are shown: shared by `culvert link` and `culvert addr`. */
+/* What of `culvert link` others use: `culvert addr`, `culvert restore`. */
 #ifndef CULVERT_CMD_LINK_H
 #define CULVERT_CMD_LINK_H
 
@@ -8,6 +8,15 @@
 #include "ipvlan_args.h"
 
 int link_show(struct ipvlan_args *a);
+
+/*
+ * `link add ...` as a request that is checked, with the master and the namespace that it
+ * names, before it is carried out. The words of argv stay in use; errors are said. -EINVAL
+ */
+struct link_request;
+int link_request_new(struct link_request **out, int argc, char **argv);
+void link_request_free(struct link_request **r);
+int link_request_run(struct cv_ipv *v, const struct link_request *r);
 
 /* The first lines of an entry, as ip(8) has them, and the members of its JSON object. */
 void link_print_head(const struct cv_ipv_link *link);

@@ -18,16 +18,28 @@ const struct command commands[] = {
 	{ "addr", "their addresses, as ip-address(8)", cmd_addr, false },
 	{ "sysctl", "the load balancer's settings: net.ipv4.vs.*", cmd_sysctl, false },
 	{ "track", "let slaves follow their namespaces and their master", cmd_track, false },
+	{ "save", "write down all there is, for restore", cmd_save, false },
+	{ "restore", "make all of it again", cmd_restore, false },
 	{ "upgrade", "replace the data path by this culvert's, under traffic", cmd_upgrade, false },
 	{ "help", "show this list", cmd_help, false },
 	{ NULL, NULL, NULL, false },
 };
 
+static const char *place;
+
+void cmd_place(const char *where)
+{
+	place = where;
+}
+
 int cmd_error(const char *name, const char *format, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "culvert %s: ", name);
+	if (place)
+		fprintf(stderr, "culvert restore: %s: ", place);
+	else
+		fprintf(stderr, "culvert %s: ", name);
 	va_start(ap, format);
 	vfprintf(stderr, format, ap);
 	va_end(ap);

@@ -27,6 +27,12 @@ bool option_number(const char *text, void *into)
 	return true;
 }
 
+bool option_text(const char *text, void *into)
+{
+	*(const char **)into = text;
+	return *text;
+}
+
 static void print_help(const struct command_line *line)
 {
 	printf("usage: culvert %s %s\n\n%s\n\n", line->name, line->usage, line->about);

@@ -35,8 +35,9 @@ struct command_line {
 int options_parse(const struct command_line *line, int argc, char **argv, const char **args,
 		  int *status);
 
-/* Readers: a flag (bool, no argument), a number (uint32_t, 1 and up). */
+/* Readers: a flag (bool, no argument), a number (uint32_t, 1 and up), a text (const char *, not empty). */
 bool option_flag(const char *text, void *into);
+bool option_text(const char *text, void *into);
 bool option_number(const char *text, void *into);
 
 #endif

@@ -110,6 +110,18 @@ static void rule_tunnel(struct out *out, const struct cv_dest_spec *d)
 	}
 }
 
+static void rule_thresholds(struct out *out, const struct cv_dest_spec *d)
+{
+	if (d->u_threshold) {
+		out_text(out, " -x ");
+		out_number(out, d->u_threshold);
+	}
+	if (d->l_threshold) {
+		out_text(out, " -y ");
+		out_number(out, d->l_threshold);
+	}
+}
+
 void rule_dest(const struct listing *x, const struct cv_service_info *s,
 	       const struct cv_dest_info *d)
 {
@@ -125,6 +137,8 @@ void rule_dest(const struct listing *x, const struct cv_service_info *s,
 						       " -g");
 	out_text(x->out, " -w ");
 	out_left_number(x->out, d->spec.weight, 0);
+	if (x->whole)
+		rule_thresholds(x->out, &d->spec);
 	if (d->spec.method == CV_TUNNEL)
 		rule_tunnel(x->out, &d->spec);
 	out_char(x->out, '\n');

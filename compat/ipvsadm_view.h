@@ -24,6 +24,7 @@ struct listing {
 	struct names *names; /* NULL: numbers */
 	enum view view;
 	bool exact; /* large numbers in full */
+	bool whole; /* rules: with what ipvsadm -S leaves out, too */
 };
 
 /* ipvsadm_table.c */

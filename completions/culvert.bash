@@ -160,6 +160,14 @@ _culvert_addr() {
 	esac
 }
 
+# Options, or files where none begins.
+_culvert_files() {
+	case $cur in
+	-*) _culvert_offer "$@" ;;
+	*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	esac
+}
+
 _culvert_sysctl() {
 	_culvert_offer "$(culvert sysctl 2>/dev/null | sed -n 's/^\([a-z_0-9.]*\) = .*/\1/p')" \
 		-j --json --help
@@ -176,7 +184,7 @@ _culvert() {
 	esac
 	COMPREPLY=()
 	if [ ${#words[@]} -le 2 ]; then
-		_culvert_offer attach detach status ipvsadm sysctl link addr track upgrade help \
+		_culvert_offer attach detach status ipvsadm sysctl link addr track save restore upgrade help \
 			--help --version
 		return
 	fi
@@ -186,6 +194,8 @@ _culvert() {
 	detach) _culvert_offer "$(_culvert_devices)" ;;
 	status | track | upgrade) _culvert_offer -j --json --help ;;
 	ipvsadm) _culvert_ipvsadm ;;
+	save) _culvert_files -c --conns -o --output --help ;;
+	restore) _culvert_files --check --if-empty --help ;;
 	sysctl) _culvert_sysctl ;;
 	link) _culvert_link ;;
 	addr) _culvert_addr ;;

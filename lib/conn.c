@@ -32,6 +32,17 @@ static bool copy_entry(const void *entry, const struct cv_conn_common *c, void *
 	return is_live(ctl_of(c)) && !((ctl_of(c) ^ *ctl) & CV_CTL_GEN);
 }
 
+/* Which server of which service it goes to. */
+static void show_server(struct cv *cv, uint32_t dest, struct cv_conn_info *out)
+{
+	const struct cv_dest *d = dest_at(cv, dest);
+
+	out->dest_family = d->flags & CV_DEST_IPV6 ? AF_INET6 : AF_INET;
+	out->in_service = (d->flags & CV_DEST_AVAILABLE) && d->service != CV_NONE;
+	out->service = d->owner;
+	out->server_port = d->port;
+}
+
 static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t ctl, uint32_t now,
 			struct cv_conn_info *out)
 {
@@ -46,8 +57,12 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 	out->in_pkts = c->in_pkts;
 	out->method = c->method;
 	out->dest_family = out->family;
+	out->timeout = (c->timeout + CV_HZ - 1) / CV_HZ;
+	out->inactive = ctl & CV_CTL_INACTIVE;
+	out->no_output = ctl & CV_CTL_NOOUTPUT;
+	out->stale = ctl & CV_CTL_STALE;
 	if (c->dest < cv->journal->geo.max_dests)
-		out->dest_family = dest_at(cv, c->dest)->flags & CV_DEST_IPV6 ? AF_INET6 : AF_INET;
+		show_server(cv, c->dest, out);
 }
 
 /* False: there is no live connection in this slot. */

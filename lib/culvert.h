@@ -105,6 +105,28 @@ struct cv_upgrade {
  */
 int cv_upgrade(struct cv_upgrade out[CV_PARTS]);
 
+/* ---- all at once (restoring.c) -------------------------------------------- */
+
+/*
+ * A namespace without an instance gets one, whole or not at all: the lock is held
+ * from begin to end, and what a killed command left is taken away by the next one.
+ * Nothing of it may be left to the end: handles from _lb() and _ipvlan() are the
+ * restore's own.
+ */
+struct cv_restore;
+
+/* -EEXIST: there is an instance already. */
+int cv_restore_begin(struct cv_restore **out);
+/* The load balancer, made in these sizes; locked. */
+int cv_restore_lb(struct cv_restore *r, const struct cv_sizes *sizes, struct cv **out);
+/* ipvlan; locked. */
+struct cv_ipv;
+int cv_restore_ipvlan(struct cv_restore *r, struct cv_ipv **out);
+/* It is whole: it stays. */
+int cv_restore_commit(struct cv_restore *r);
+/* Frees the handle; what was not committed is gone. */
+void cv_restore_end(struct cv_restore **r);
+
 /* ---- devices (attach.c) -------------------------------------------------- */
 
 enum cv_mode { CV_MODE_AUTO, CV_MODE_XDP, CV_MODE_TC };
@@ -237,10 +259,24 @@ struct cv_conn_info {
 	uint32_t in_pkts;
 	enum cv_method method;
 	const char *pe_name, *pe_data;	/* persistence engine and what it goes by; NULL without */
+	uint32_t timeout;		/* seconds from a packet to its end, rounded up */
+	bool inactive;			/* counts in inactconns */
+	bool no_output;			/* the server's answers do not come by */
+	bool stale;			/* a template that takes no more connections */
+	bool in_service;		/* its server is in a service: */
+	struct cv_service_key service;	/* ... this one, */
+	__be16 server_port;		/* ... where it has this port */
 };
 
 int cv_each_conn(struct cv *cv, int (*each)(const struct cv_conn_info *c, void *arg), void *arg);
 uint64_t cv_count_conns(struct cv *cv, uint8_t family);
+
+/*
+ * Makes the connection that `c` describes, whose service and server stand. What
+ * holds it together with a template is not part of that. Wants the lock held.
+ * -EEXIST; -ESRCH, -ENOENT: no such service, server; -ENOSPC: no room.
+ */
+int cv_conn_add(struct cv *cv, const struct cv_conn_info *c);
 
 /* ---- connection synchronisation (sync.c) --------------------------------- */
 

@@ -13,7 +13,6 @@
 #include "cleanup.h"
 #include "culvert0.h"
 #include "edit.h"
-#include "probe.h"
 #include "instance.h"
 #include "journal.h"
 #include "lifeline.h"
@@ -21,6 +20,8 @@
 #include "local.h"
 #include "lock.h"
 #include "object.h"
+#include "probe.h"
+#include "restoring.h"
 #include "upgrade.h"
 #include "why.h"
 
@@ -53,14 +54,47 @@ static int open_own(int root, bool create, int *out)
 	return bpffs_subdir(root, name, create, out);
 }
 
+/* A restore that was killed has not happened (W1): unless its command is still at it. */
+static int forget_restore(int dir)
+{
+	int err = lock_try(dir);
+
+	if (err)
+		return err == -EBUSY ? 0 : err;
+	err = restoring_left(dir) ? restoring_wipe(dir) : 0;
+	lock_drop(dir);
+	return err ? err : -ENOENT;
+}
+
 int instance_dir(bool create, int *out)
 {
-	_cleanup_fd_ int root = -1;
+	_cleanup_fd_ int root = -1, dir = -1;
 	int err = probe_privileges();
 
 	if (!err)
 		err = bpffs_open(create, &root);
-	return err ? err : open_own(root, create, out);
+	if (err)
+		return err;
+	do {
+		cleanup_fd(&dir);
+		err = open_own(root, create, &dir);
+		if (!err && restoring_left(dir))
+			err = forget_restore(dir);
+	} while (err == -ENOENT && create);
+	if (!err)
+		*out = take_fd(dir);
+	return err;
+}
+
+int instance_lock(int dir, unsigned int seconds)
+{
+	int err = lock_take(dir, seconds);
+
+	if (err || !restoring_left(dir))
+		return err;
+	err = restoring_wipe(dir);
+	lock_drop(dir);
+	return err ? err : -ENOENT;
 }
 
 /*
@@ -76,7 +110,7 @@ int instance_dir_locked(unsigned int seconds, int *out)
 		cleanup_fd(&dir);
 		err = instance_dir(true, &dir);
 		if (!err)
-			err = lock_take(dir, seconds);
+			err = instance_lock(dir, seconds);
 	} while (err == -ENOENT);
 	if (!err)
 		err = lifeline_tie(dir);
@@ -101,7 +135,7 @@ static struct cv *new_handle(void)
 
 	if (!cv)
 		return NULL;
-	cv->dir = -1;
+	cv->dir = cv->adopt = -1;
 	for (int i = 0; i < MAP_COUNT; i++)
 		cv->fds[i] = -1;
 	return cv;
@@ -197,6 +231,7 @@ void cv_close(struct cv **pcv)
 		cv_unlock(cv);
 	maps_close(cv);
 	local_forget(cv);
+	cleanup_fd(&cv->adopt);
 	cleanup_fd(&cv->dir);
 	free(cv);
 }
@@ -211,7 +246,7 @@ static void drop(struct cv *cv)
 
 int cv_lock(struct cv *cv, unsigned int seconds)
 {
-	int err = lock_take(cv->dir, seconds);
+	int err = instance_lock(cv->dir, seconds);
 
 	if (err == -ENOENT)
 		return cv_fail(-ENOENT, "the instance was removed meanwhile");
@@ -239,12 +274,8 @@ void cv_unlock(struct cv *cv)
 
 /* ---- removing ------------------------------------------------------------- */
 
-/* Under its lock: the load balancer, and the directory itself if nothing else is in it (I1). */
-static int remove_instance(struct cv *cv)
+int instance_remove_lb(struct cv *cv)
 {
-	_cleanup_fd_ int root = -1;
-	uint64_t cookie;
-	char name[32];
 	int err = culvert0_remove(cv);
 
 	if (!err)
@@ -253,14 +284,22 @@ static int remove_instance(struct cv *cv)
 		err = unload_data_path(cv->dir, cv->journal->lo_forwarding);
 	if (!err)
 		cv->journal->routes_due = ROUTES_SETTLED;	/* whoever gives up the lock now has nothing to put up again */
-	if (!err)
-		err = instance_cookie(&cookie);
+	return err;
+}
+
+int instance_remove_dir(int dir)
+{
+	_cleanup_fd_ int root = -1;
+	uint64_t cookie;
+	char name[32];
+	int err = instance_cookie(&cookie);
+
 	if (!err)
 		err = bpffs_open(false, &root);
 	if (err)
 		return err;
 	snprintf(name, sizeof(name), "%llu", (unsigned long long)cookie);
-	if (faccessat(cv->dir, "ipvlan", F_OK, 0) == 0)
+	if (faccessat(dir, "ipvlan", F_OK, 0) == 0)
 		return 0;
 	return bpffs_remove(root, name);
 }
@@ -270,7 +309,9 @@ int cv_destroy(struct cv **pcv)
 	int err = cv_lock(*pcv, 0);
 
 	if (!err)
-		err = remove_instance(*pcv);
+		err = instance_remove_lb(*pcv);
+	if (!err)
+		err = instance_remove_dir((*pcv)->dir);
 	cv_close(pcv);
 	return err;
 }

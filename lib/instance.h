@@ -5,6 +5,9 @@
  *	lifeline	a link that tells whether the namespace still lives
  *	maps/ progs/	the load balancer's
  *	links/		what is attached to devices
+ *	ipvlan/		ipvlan's (ipvlan_internal.h)
+ *	next/		an upgrade under way (pins.h)
+ *	restoring/	a restore under way (restoring.h)
  *
  * I1  The directory's flock() is the instance's lock, and the directory is
  *     never renamed; it is removed only under its lock and with its lifeline cut
@@ -27,6 +30,7 @@
 
 struct cv {
 	int dir; /* the instance's directory */
+	int adopt; /* the program ctl_adopt, once it is needed */
 	bool locked;
 	int spoiled;	       /* T3 of maps.h: an errno, or 0 */
 	uint32_t reach;	       /* tick of the last quiet point: nothing older is still in use */
@@ -56,6 +60,13 @@ struct cv {
  * mounts the bpffs and makes it, with its lifeline, if need be. -ENOENT
  */
 int instance_dir(bool create, int *out);
+
+/* The lock on it. -ENOENT: it was removed meanwhile. */
+int instance_lock(int dir, unsigned int seconds);
+
+/* Under the lock: takes the load balancer away, and the directory if nothing else is in it (I1). */
+int instance_remove_lb(struct cv *cv);
+int instance_remove_dir(int dir);
 
 /* As instance_dir(true), and takes its lock: the caller owns both until it closes the fd. */
 int instance_dir_locked(unsigned int seconds, int *out);

@@ -59,6 +59,8 @@ int ipv_object_load(struct ipvlan_bpf *skel);
 void ipv_object_close(struct ipvlan_bpf **skel);
 /* As cv_ipv_open(); without `check`, tables of another shape are an error only if they cannot be mapped. */
 int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check);
+/* In an instance's directory that the caller has locked, for EDIT or CREATE; it becomes the handle's in any case. */
+int ipv_open_in(int instance, enum cv_ipv_open how, struct cv_ipv **out);
 
 /* ---- ipvlan_upgrade.c ---- */
 /* Under the lock: finishes an upgrade that was decided (P1). */
@@ -83,6 +85,7 @@ int ipv_inner(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, int *net
 /* A socket in the inner end's namespace. */
 int ipv_inner_rtnl(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, struct rtnl *out);
 void ipv_reap(struct cv_ipv *v); /* V2 */
+void ipv_remove_all(struct cv_ipv *v);
 
 /* ---- ipvlan_netns.c ---- */
 /* -ESRCH: none that has a name or a process. */

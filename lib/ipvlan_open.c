@@ -140,16 +140,19 @@ static int map_tables(struct cv_ipv *v)
 			   cv_fail(-errno, "cannot map the tables of ipvlan: %s", strerror(errno));
 }
 
+static int open_instance(struct cv_ipv *v, enum cv_ipv_open how)
+{
+	int err = how == CV_IPV_CREATE ? instance_dir_locked(0, &v->instance) :
+					 instance_dir(false, &v->instance);
+
+	return !err && how == CV_IPV_EDIT ? instance_lock(v->instance, 0) : err;
+}
+
+/* In the instance's directory, which is locked unless we only look. */
 static int open_dir(struct cv_ipv *v, enum cv_ipv_open how)
 {
 	int err;
 
-	err = how == CV_IPV_CREATE ? instance_dir_locked(0, &v->instance) :
-				     instance_dir(false, &v->instance);
-	if (!err && how == CV_IPV_EDIT)
-		err = lock_take(v->instance, 0);
-	if (err)
-		return err;
 	v->locked = how != CV_IPV_READ;
 	err = bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
 	if (err == -ENOENT && how == CV_IPV_CREATE) {
@@ -175,17 +178,22 @@ static int check_layout(const struct cv_ipv *v)
 	return build_check(v->dir, &own);
 }
 
-int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check)
+static struct cv_ipv *new_handle(void)
 {
-	_cleanup_(cv_ipv_close) struct cv_ipv *v = calloc(1, sizeof(*v));
-	int err;
+	struct cv_ipv *v = calloc(1, sizeof(*v));
 
 	if (!v)
-		return cv_plain(-ENOMEM);
+		return NULL;
 	v->instance = v->dir = -1;
 	for (int i = 0; i < IPV_MAPS; i++)
 		v->maps[i] = -1;
-	err = open_dir(v, how);
+	return v;
+}
+
+static int open_rest(struct cv_ipv *v, enum cv_ipv_open how, bool check)
+{
+	int err = open_dir(v, how);
+
 	if (!err && check)
 		err = check_layout(v);
 	if (!err)
@@ -198,8 +206,35 @@ int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check)
 		return err;
 	if (v->locked)
 		settle(v);
-	*out = take_ptr(v);
 	return 0;
+}
+
+int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check)
+{
+	_cleanup_(cv_ipv_close) struct cv_ipv *v = new_handle();
+	int err = v ? open_instance(v, how) : cv_plain(-ENOMEM);
+
+	if (!err)
+		err = open_rest(v, how, check);
+	if (!err)
+		*out = take_ptr(v);
+	return err;
+}
+
+int ipv_open_in(int instance, enum cv_ipv_open how, struct cv_ipv **out)
+{
+	_cleanup_(cv_ipv_close) struct cv_ipv *v = new_handle();
+	int err;
+
+	if (!v) {
+		close(instance);
+		return cv_plain(-ENOMEM);
+	}
+	v->instance = instance;
+	err = open_rest(v, how, true);
+	if (!err)
+		*out = take_ptr(v);
+	return err;
 }
 
 int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
@@ -229,7 +264,7 @@ void cv_ipv_close(struct cv_ipv **pv)
 
 int cv_ipv_lock(struct cv_ipv *v)
 {
-	int err = lock_take(v->instance, 0);
+	int err = instance_lock(v->instance, 0);
 
 	if (err)
 		return err;

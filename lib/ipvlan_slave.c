@@ -168,6 +168,16 @@ void ipv_reap(struct cv_ipv *v)
 	free(p.ifindex);
 }
 
+void ipv_remove_all(struct cv_ipv *v)
+{
+	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
+		if (v->slaves[i].state != CV_IPV_FREE)
+			remove_and_put(v, i, false);
+	}
+	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++)
+		ipv_master_put(v, i, false);
+}
+
 /* ---- making ------------------------------------------------------------------------ */
 
 /* Is this device the inner end of somebody's slave? */

@@ -18,7 +18,6 @@
 #include "instance.h"
 #include "ipvlan.h"
 #include "journal.h"
-#include "lock.h"
 #include "object.h"
 #include "pins.h"
 #include "probe.h"
@@ -163,7 +162,7 @@ static int upgrade_lb(struct cv_upgrade *out)
 	int err = instance_dir(false, &dir);
 
 	if (!err)
-		err = lock_take(dir, 0);
+		err = instance_lock(dir, 0);
 	if (!err && !instance_loaded(dir))
 		err = -ENOENT;
 	if (!err)
