@@ -87,6 +87,14 @@ int ipv_inner_rtnl(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, str
 void ipv_reap(struct cv_ipv *v); /* V2 */
 void ipv_remove_all(struct cv_ipv *v);
 
+int ipv_host_end_forward(const struct rtnl_link *host);
+
+/* ---- ipvlan_host.c ---- */
+/* Does loopback forward though the host is no router? CV_IPV_LO_TAKEN */
+bool ipv_loopback_taken(void);
+/* After the administrator may have turned the host's switches. */
+void ipv_follow_host(struct cv_ipv *v);
+
 /* ---- ipvlan_netns.c ---- */
 /* -ESRCH: none that has a name or a process. */
 int ipv_netns_find(struct cv_ipv *v, int nsid, const struct ipv_netns **out);

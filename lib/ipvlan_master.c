@@ -75,7 +75,8 @@ int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out
 	m->mtu = link->mtu;
 	m->carrier = link->carrier;
 	m->policy = CV_IPV_L3 | CV_IPV_HOSTREACH;
-	m->forwarding = has_force_forwarding() ? 0 : CV_IPV_AROUND6;
+	m->forwarding = (has_force_forwarding() ? 0 : CV_IPV_AROUND6) |
+			(ipv_loopback_taken() ? CV_IPV_LO_TAKEN : 0);
 	err = attach(v, index, link->ifindex);
 	if (err) {
 		release(v, index, false);
@@ -157,7 +158,7 @@ int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode)
 		if (mode != CV_IPV_L3S && ours) {
 			sysctl_dev_set(forwards[i].family, link.name, forwards[i].name, 0);
 			ipv_store(m->forwarding, m->forwarding & ~forwards[i].bit);
-		} else if (mode == CV_IPV_L3S && !ours &&
+		} else if (mode == CV_IPV_L3S &&
 			   !forwards_already(forwards[i].family, link.name, forwards[i].name)) {
 			/* The police stands before there is anything to police. */
 			ipv_store(m->forwarding, m->forwarding | forwards[i].bit);

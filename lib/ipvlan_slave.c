@@ -166,6 +166,7 @@ void ipv_reap(struct cv_ipv *v)
 			ipv_master_put(v, i, !is_present(&p, v->masters[i].ifindex));
 	}
 	free(p.ifindex);
+	ipv_follow_host(v);
 }
 
 void ipv_remove_all(struct cv_ipv *v)
@@ -232,6 +233,16 @@ static int find_slot(struct cv_ipv *v, uint32_t *out)
 	return cv_fail(-ENOSPC, "there are %u slaves already", CV_IPV_SLAVES);
 }
 
+int ipv_host_end_forward(const struct rtnl_link *host)
+{
+	int err = sysctl_dev_set(AF_INET, host->name, "forwarding", 1);
+
+	/* A kernel without IPv6 has neither of these, one before 6.17 lacks the second. */
+	sysctl_dev_set(AF_INET6, host->name, "forwarding", 1);
+	sysctl_dev_set(AF_INET6, host->name, "force_forwarding", 1);
+	return err;
+}
+
 /*
  * What the host end needs to hand a slave's packets to the stack. The source
  * address is checked in tc, and better, so the reverse path filter only has to be
@@ -247,16 +258,11 @@ static int prepare_host_end(struct cv_ipv *v, const struct rtnl_link *host)
 	sysctl_dev_get(AF_INET, "all", "rp_filter", &all);
 	err = sysctl_dev_set(AF_INET, host->name, "rp_filter", all ? 2 : 0);
 	if (!err)
-		err = sysctl_dev_set(AF_INET, host->name, "forwarding", 1);
-	if (!err)
 		err = sysctl_dev_set(AF_INET, host->name, "send_redirects", 0);
 	if (err)
 		return err;
-	/* A kernel without IPv6 has none of these, one before 6.17 lacks the last. */
 	sysctl_dev_set(AF_INET6, host->name, "accept_ra", 0);
-	sysctl_dev_set(AF_INET6, host->name, "forwarding", 1);
-	sysctl_dev_set(AF_INET6, host->name, "force_forwarding", 1);
-	return 0;
+	return ipv_host_end_forward(host);
 }
 
 static int attach_host_end(struct cv_ipv *v, uint32_t slot, uint32_t ifindex)

@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "probe.h"
 #include "instance.h"
+#include "ipvlan_host.h"
 #include "journal.h"
 #include "load.h"
 #include "object.h"
@@ -174,17 +175,24 @@ static int let_forward(int family, uint32_t bit, uint32_t *changed)
  * bpf_fib_lookup() refuses devices that do not forward, and the data path looks
  * routes up as coming from the loopback device (bpf/lb/nexthop.h).
  */
-static int let_loopback_forward(uint32_t *changed)
+static int let_loopback_forward(int dir, uint32_t *changed)
 {
-	int err = let_forward(AF_INET, JOURNAL_LO4, changed);
+	int err, router;
+
+	/* The police of l3s, which asks loopback whether the host is a router, is told first. */
+	if (sysctl_dev_get(AF_INET, "all", "forwarding", &router) == 0 && !router)
+		ipvlan_loopback_taken(dir, true);
+	err = let_forward(AF_INET, JOURNAL_LO4, changed);
 
 	return err ? err : let_forward(AF_INET6, JOURNAL_LO6, changed);
 }
 
-static void stop_loopback_forwarding(uint32_t changed)
+static void stop_loopback_forwarding(int dir, uint32_t changed)
 {
-	if (changed & JOURNAL_LO4)
+	if (changed & JOURNAL_LO4) {
 		sysctl_dev_set(AF_INET, "lo", "forwarding", 0);
+		ipvlan_loopback_taken(dir, false);
+	}
 	if (changed & JOURNAL_LO6)
 		sysctl_dev_set(AF_INET6, "lo", "forwarding", 0);
 }
@@ -205,7 +213,7 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	if (!err)
 		err = object_load(skel);
 	if (!err)
-		err = let_loopback_forward(&lo_forwarding);
+		err = let_loopback_forward(dir, &lo_forwarding);
 	if (!err)
 		err = fill(object_bpf(skel), &geo, &conns, lo_forwarding);
 	if (!err)
@@ -217,7 +225,7 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	/* Whatever stopped it, what was pinned is of no use. */
 	bpffs_remove(dir, "new");
 	if (err)
-		stop_loopback_forwarding(lo_forwarding);
+		stop_loopback_forwarding(dir, lo_forwarding);
 	return err;
 }
 
@@ -234,6 +242,6 @@ int unload_data_path(int dir, uint32_t lo_forwarding)
 	if (!err)
 		err = bpffs_remove(dir, "old");
 	if (!err)
-		stop_loopback_forwarding(lo_forwarding);
+		stop_loopback_forwarding(dir, lo_forwarding);
 	return err;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,7 @@ static int open_setting(int family, const char *dev, const char *name, int how)
 	return fd < 0 ? cv_fail(-errno, "%s: %s", path, strerror(errno)) : fd;
 }
 
-int sysctl_dev_set(int family, const char *dev, const char *name, int value)
+static int write_setting(int family, const char *dev, const char *name, int value)
 {
 	_cleanup_fd_ int fd = open_setting(family, dev, name, O_WRONLY);
 	char text[16];
@@ -48,4 +50,71 @@ int sysctl_dev_get(int family, const char *dev, const char *name, int *out)
 		return cv_plain(-EIO);
 	*out = atoi(text);
 	return 0;
+}
+
+/* ---- IPv6: a device that forwards ------------------------------------------------------------- */
+
+#define ACCEPT_RA_FORWARDING 2 /* accept_ra: "even if forwarding is enabled" */
+#define KERNEL_ROUTE (0x00010000 | 0x00040000) /* RTF_DEFAULT | RTF_ADDRCONF (linux/ipv6_route.h) */
+#define MAX_HELD 16
+
+/* A device with an advertised default route, and its accept_ra. */
+struct held {
+	char dev[IFNAMSIZ];
+	int accept_ra;
+};
+
+static bool is_held(const struct held *held, unsigned int n, const char *dev)
+{
+	while (n--) {
+		if (!strcmp(held[n].dev, dev))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Turning forwarding on, at whatever device, makes the kernel forget the default
+ * routes that routers advertised to this namespace (rt6_purge_dflt_routers()), but
+ * for those by devices with accept_ra 2. So that is what they have meanwhile: to
+ * a device that does not forward itself it says the same as 1.
+ */
+static unsigned int hold_routes(struct held held[MAX_HELD])
+{
+	FILE *routes = fopen("/proc/thread-self/net/ipv6_route", "re");
+	unsigned int n = 0, plen, flags;
+	char line[256];
+
+	while (routes && n < MAX_HELD && fgets(line, sizeof(line), routes)) {
+		struct held *h = &held[n];
+
+		if (sscanf(line, "%*32s %x %*32s %*x %*32s %*x %*x %*x %x %15s", &plen, &flags, h->dev) != 3 ||
+		    plen || !(flags & KERNEL_ROUTE) || is_held(held, n, h->dev) ||
+		    sysctl_dev_get(AF_INET6, h->dev, "accept_ra", &h->accept_ra) ||
+		    h->accept_ra == ACCEPT_RA_FORWARDING)
+			continue;
+		if (write_setting(AF_INET6, h->dev, "accept_ra", ACCEPT_RA_FORWARDING) == 0)
+			n++;
+	}
+	if (routes)
+		fclose(routes);
+	return n;
+}
+
+static int set_forwarding6(const char *dev)
+{
+	struct held held[MAX_HELD];
+	unsigned int n = hold_routes(held);
+	int err = write_setting(AF_INET6, dev, "forwarding", 1);
+
+	while (n--)
+		write_setting(AF_INET6, held[n].dev, "accept_ra", held[n].accept_ra);
+	return err;
+}
+
+int sysctl_dev_set(int family, const char *dev, const char *name, int value)
+{
+	if (family == AF_INET6 && value && !strcmp(name, "forwarding"))
+		return set_forwarding6(dev);
+	return write_setting(family, dev, name, value);
 }

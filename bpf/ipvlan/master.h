@@ -70,7 +70,7 @@ static __always_inline bool polices(struct __sk_buff *skb, struct cv_ipv_master 
 {
 	__u32 ours = f->family == AF_INET ? CV_IPV_FORWARD4 : CV_IPV_FORWARD6;
 
-	if (likely(!(m->forwarding & ours)) || host_is_router(skb, f))
+	if (likely(!(m->forwarding & ours)) || host_is_router(skb, m, f))
 		return false;
 	return host_forwards(skb, f, m->probe);
 }

@@ -187,17 +187,24 @@ static __always_inline bool host_forwards(struct __sk_buff *skb, const struct fr
 #define LOOPBACK_IFINDEX 1
 
 /*
- * Loopback's own switch, which culvert leaves alone, follows the administrator's
- * (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding): is the host a router?
+ * Is the host a router, by the administrator's will (net.ipv4.ip_forward,
+ * net.ipv6.conf.all.forwarding)? It is told by devices whose own switch follows
+ * that one: for IPv4 loopback's, where it is not the load balancer's; for IPv6 the
+ * master's, where culvert has another (force_forwarding) for itself.
  */
-static __always_inline bool host_is_router(struct __sk_buff *skb, const struct frame *f)
+static __always_inline bool host_is_router(struct __sk_buff *skb, const struct cv_ipv_master *m,
+					   const struct frame *f)
 {
 	struct bpf_fib_lookup fib = { .family = f->family, .ifindex = LOOPBACK_IFINDEX };
 
-	if (f->family == AF_INET)
+	if (f->family == AF_INET) {
+		if (READ_ONCE(m->forwarding) & CV_IPV_LO_TAKEN)
+			return false;
 		fib.ipv4_dst = f->dst.v4;
-	else
+	} else {
+		fib.ifindex = m->ifindex;
 		__builtin_memcpy(fib.ipv6_dst, &f->dst, sizeof(f->dst));
+	}
 	return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
@@ -206,7 +213,7 @@ static __always_inline bool l3_goes_around(struct __sk_buff *skb, const struct s
 					   const struct frame *f)
 {
 	return f->family == AF_INET6 && (from->master->forwarding & CV_IPV_AROUND6) &&
-	       cv_ipv_mode_of(from->policy) != CV_IPV_L3S && !host_is_router(skb, f) &&
+	       cv_ipv_mode_of(from->policy) != CV_IPV_L3S && !host_is_router(skb, from->master, f) &&
 	       host_forwards(skb, f, skb->ifindex);
 }
 

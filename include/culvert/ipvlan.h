@@ -66,6 +66,11 @@ enum cv_ipv_mode { CV_IPV_L2, CV_IPV_L3, CV_IPV_L3S, CV_IPV_MODES };
  * what l3 slaves send goes around the host's stack.
  */
 #define CV_IPV_AROUND6 0x4U
+/*
+ * net.ipv4.conf.lo.forwarding is on by the load balancer's doing and does not tell
+ * the administrator's will: the host is no router, as far as the library knows.
+ */
+#define CV_IPV_LO_TAKEN 0x8U
 
 enum cv_ipv_state {
 	CV_IPV_FREE,
