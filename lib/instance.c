@@ -262,6 +262,7 @@ int cv_lock(struct cv *cv, unsigned int seconds)
 	}
 	/* What these cannot do now, the next command will try; edits do not depend on it. */
 	upgrade_finish(cv);
+	load_settle(cv->dir, &cv->journal->lo_forwarding);
 	culvert0_settle(cv);
 	return 0;
 }

@@ -187,6 +187,14 @@ static int let_loopback_forward(int dir, uint32_t *changed)
 	return err ? err : let_forward(AF_INET6, JOURNAL_LO6, changed);
 }
 
+void load_settle(int dir, uint32_t *lo_forwarding)
+{
+	uint32_t changed = 0;
+
+	if (let_loopback_forward(dir, &changed) == 0 && changed & ~*lo_forwarding)
+		*lo_forwarding |= changed;
+}
+
 static void stop_loopback_forwarding(int dir, uint32_t changed)
 {
 	if (changed & JOURNAL_LO4) {

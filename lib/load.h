@@ -10,6 +10,9 @@
  */
 int load_data_path(int dir, const struct cv_sizes *sizes);
 
+/* Turns loopback's forwarding on again, if the administrator turned it off with all others'. */
+void load_settle(int dir, uint32_t *lo_forwarding);
+
 /* Takes it away again, with all that is attached by links. `lo_forwarding` is the journal's. */
 int unload_data_path(int dir, uint32_t lo_forwarding);
 

@@ -48,9 +48,12 @@ struct hop {
  *                   no route at all: see nexthop_of()
  *   (culvert0)      a virtual address, which the director's own packets are
  *                   led there for: it is not anybody else's, so local
+ *   FWD_DISABLED    the administrator turned forwarding off everywhere, and
+ *                   loopback's with it: nothing is known; until the next command
+ *                   turns that on again, what was known stands
  *   others          no route (unreachable, blackhole, prohibit, ...)
  */
-static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
+static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
 {
 	struct bpf_fib_lookup fib = {};
 	struct cv_device *dev;
@@ -67,14 +70,14 @@ static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr,
 	__builtin_memset(hop, 0, sizeof(*hop));
 	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) {
 		hop->nh.flags = CV_NH_LOCAL;
-		return;
+		return rc;
 	}
 	if (settings.culvert0 && fib.ifindex == settings.culvert0) {
 		hop->nh.flags = CV_NH_LOCAL | CV_NH_VIRTUAL;
-		return;
+		return rc;
 	}
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return;
+		return rc;
 	hop->nh.ifindex = fib.ifindex;
 	hop->nh.mtu = rc == BPF_FIB_LKUP_RET_SUCCESS ? fib.mtu_result : 0;
 	hop->family = fib.family;
@@ -88,13 +91,14 @@ static __always_inline void nexthop_lookup(void *ctx, const union cv_addr *addr,
 		hop->src.v4 = fib.ipv4_src;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		hop->nh.flags = CV_NH_UNRESOLVED;
-		return;
+		return rc;
 	}
 	__builtin_memcpy(hop->nh.dmac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->nh.smac, fib.smac, ETH_ALEN);
 	dev = bpf_map_lookup_elem(&devices, &hop->nh.ifindex);
 	if (dev && dev->flags & CV_DEV_XDP_XMIT)
 		hop->nh.flags = CV_NH_XDP;
+	return rc;
 }
 
 /*
@@ -115,11 +119,13 @@ static __always_inline bool claim(__u32 *due, __u32 now, __u32 period)
  * route, bpf_fib_lookup() does not tell apart: the library found out when the
  * destination was added or edited.
  */
-static __always_inline void nexthop_of(void *ctx, const struct cv_dest *d, struct hop *hop)
+static __always_inline long nexthop_of(void *ctx, const struct cv_dest *d, struct hop *hop)
 {
-	nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, hop);
+	long rc = nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, hop);
+
 	if (hop->nh.flags & CV_NH_LOCAL && !(d->flags & CV_DEST_LOCAL) && !(hop->nh.flags & CV_NH_VIRTUAL))
 		hop->nh.flags = CV_NH_LOST;
+	return rc;
 }
 
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
@@ -129,7 +135,8 @@ static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 
 	if (!d)
 		return 0;
-	nexthop_of(ctx, d, &hop);
+	if (nexthop_of(ctx, d, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return 0;
 	next = (d->nh_cur & 1) ^ 1;
 	d->nh[next] = hop.nh;
 	d->gw[next] = hop.gw;
@@ -176,7 +183,9 @@ static __noinline int back_hop_fill(void *ctx, struct back_hop *b, const union c
 
 	if (!b || !addr)
 		return 0;
-	nexthop_lookup(ctx, addr, v6, &hop);
+	if (nexthop_lookup(ctx, addr, v6, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED &&
+	    b->addr.q[0] == addr->q[0] && b->addr.q[1] == addr->q[1])
+		return 0;
 	b->addr = *addr;
 	b->nh = hop.nh;
 	b->due = now + (hop.nh.flags & CV_NH_XDP ? NEXTHOP_TTL : 0);

@@ -31,8 +31,8 @@ def keeps_route(lab):
     for command in ("link add link e0 name i0 type ipvlan mode l2 netns " + lab.ns("s1"),
                     f"addr -n {lab.ns('s1')} add 10.1.0.11/24 fd01::11/64 dev i0",
                     "link set i0 mode l3", "link set i0 mode l3s", "link set i0 mode l2", "attach e0 --mode tc",
-                    f"ipvsadm -A -t [fd00::100]:7 -s rr", f"ipvsadm -a -t [fd00::100]:7 -r [fd01::11]:7 -m",
-                    f"ipvsadm -A -f 7 -6 -s rr", "ipvsadm -C", "detach e0", "link del i0"):
+                    "ipvsadm -A -t [fd00::100]:7 -s rr", "ipvsadm -a -t [fd00::100]:7 -r [fd01::11]:7 -m",
+                    "ipvsadm -A -f 7 -6 -s rr", "ipvsadm -C", "detach --all", "link del i0"):
         lab.culvert(command)
         expect(advertised(lab), True, f"the advertised default route after {command}")
         expect({name: lab.sysctl("host", f"net.ipv6.conf.e0.{name}") for name in before}, before, command)
@@ -70,7 +70,7 @@ def with_the_balancer(lab):
     lab.culvert("attach e0 --mode tc")
     reaches(lab, False, "l3s, and then the load balancer")
     slaves_work(lab, "l3s, and then the load balancer")
-    lab.culvert("detach e0")
+    lab.culvert("detach --all")
     reaches(lab, False, "without the load balancer again")
     lab.drop_slaves()
     lab.culvert("attach e0 --mode tc")
@@ -78,7 +78,7 @@ def with_the_balancer(lab):
     reaches(lab, False, "the load balancer, and then l3s")
     slaves_work(lab, "the load balancer, and then l3s")
     router(lab, "beside the load balancer", told=True)
-    lab.culvert("detach e0")
+    lab.culvert("detach --all")
     router(lab, "without it", told=False)
 
 
