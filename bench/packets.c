@@ -47,9 +47,9 @@ static void put_ipv6(struct traffic *t, const struct target *to, struct ipv6hdr 
 		.hop_limit = 64,
 	};
 	inet_pton(AF_INET6, "2001:db8:c::", &client);
-	memcpy(&ip->saddr, &client, sizeof(client));
-	memcpy(&ip->daddr, &to->vip, sizeof(to->vip));
-	ip->daddr.s6_addr32[3] = 0;
+	memcpy(t->reply ? &ip->daddr : &ip->saddr, &client, sizeof(client));
+	memcpy(t->reply ? &ip->saddr : &ip->daddr, &to->vip, sizeof(to->vip));
+	(t->reply ? &ip->saddr : &ip->daddr)->s6_addr32[3] = 0;
 	t->vip = ntohl(to->vip.s6_addr32[3]);
 }
 
@@ -76,7 +76,7 @@ void traffic_template(struct traffic *t, const struct target *to)
 	if (to->ethertype)
 		eth->h_proto = htons(to->ethertype);
 
-	tcp->dest = htons(to->port);
+	*(t->reply ? &tcp->source : &tcp->dest) = htons(to->port);
 	tcp->seq = htonl(1);
 	tcp->doff = 5;
 	((uint8_t *)tcp)[13] = to->tcp_flags;
@@ -125,6 +125,9 @@ bool traffic_option(struct traffic_options *o, int option, const char *value)
 		return true;
 	case 'i':
 		o->traffic.order = ORDER_INDEX;
+		return true;
+	case 'R':
+		o->traffic.reply = true;
 		return true;
 	case 'N':
 		o->to.ethertype = 0x88b5; /* IEEE 802: local experiments */

@@ -54,7 +54,7 @@ void traffic_template(struct traffic *t, const struct target *to);
 		{ "dmac", required_argument, NULL, 'd' },                                          \
 		{ "smac", required_argument, NULL, 'm' }, { "key", required_argument, NULL, 'k' }, \
 		{ "cpu", required_argument, NULL, 'c' }, { "syn", no_argument, NULL, 'S' },        \
-		{ "index", no_argument, NULL, 'i' },                                               \
+		{ "index", no_argument, NULL, 'i' }, { "reply", no_argument, NULL, 'R' },          \
 	{                                                                                          \
 		"not-ip", no_argument, NULL, 'N'                                                   \
 	}
@@ -65,6 +65,7 @@ void traffic_template(struct traffic *t, const struct target *to);
 	"  --flows N         live flows (1)\n"                                   \
 	"  --index           each flow once, in order, instead of at random\n"   \
 	"  --syn             SYN segments instead of ACKs\n"                     \
+	"  --reply           from there to the clients, instead of to it\n"      \
 	"  --flood SHARE     SYNs from random sources among them, 0 to 1 (0)\n"  \
 	"  --not-ip          frames of a local experiment's EtherType instead\n" \
 	"  --dmac, --smac    MAC addresses\n"                                    \

@@ -93,14 +93,14 @@ static __always_inline void write_frame(__u8 *data, const struct flow *f, bool f
 		for (int i = FRAME4 / 8; i < FRAME6 / 8; i++)
 			((__u64 *)data)[i] = ((const volatile __u64 *)traffic.packet)[i];
 	if (v6) {
-		PUT32(IP6_SADDR + 12, f->saddr);
-		PUT32(IP6_DADDR + 12, f->daddr);
+		PUT32(IP6_SADDR + 12, traffic.reply ? f->daddr : f->saddr);
+		PUT32(IP6_DADDR + 12, traffic.reply ? f->saddr : f->daddr);
 	} else {
-		PUT32(IP4_SADDR, f->saddr);
-		PUT32(IP4_DADDR, f->daddr);
+		PUT32(IP4_SADDR, traffic.reply ? f->daddr : f->saddr);
+		PUT32(IP4_DADDR, traffic.reply ? f->saddr : f->daddr);
 		PUT16(IP4_CSUM, fold(traffic.ip_sum + addrs));
 	}
-	PUT16(l4, f->sport);
+	PUT16(traffic.reply ? l4 + 2 : l4, f->sport);
 	if (flood) {
 		data[l4 + 13] = 0x02; /* SYN where the template has ACK, 0x10 */
 		l4_sum += 0xffff - 0x10 + 0x02;

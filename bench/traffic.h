@@ -38,6 +38,7 @@ struct traffic {
 	__u32 order;	/* enum order */
 	__u32 frame;	/* bytes */
 	__u32 family;	/* AF_INET or AF_INET6 */
+	__u32 reply;	/* answers: from the address above to the clients */
 	__u32 ip_sum;	/* folded sum of the template's IPv4 header without its addresses */
 	__u32 l4_sum;	/* ... of pseudo header and segment without addresses and client port */
 	__u32 vip;	/* last word of the virtual address, host byte order */

@@ -3,9 +3,9 @@
 
     g0 ---- d0 (director) d1 ---- s0
 
-Clients are 10.0.0.0/14 and 2001:db8:c::/64 behind d0; real servers are
-10.250.0.0/16 and 2001:db8:d::/64 behind d1, all of them s0. Nothing outside
-the lane's namespaces is touched, and close() leaves nothing behind.
+Clients are 10.0.0.0/14 and 2001:db8:c::/64 behind a router that is g0; real
+servers are 10.250.0.0/16 and 2001:db8:d::/64 behind d1, all of them s0. Nothing
+outside the lane's namespaces is touched, and close() leaves nothing behind.
 """
 
 import ctypes
@@ -24,6 +24,7 @@ CULVERT = os.path.join(BUILD, "culvert")
 
 VIP = {4: "172.20.0.1", 6: "2001:db8:ff::1"}
 SERVER = {4: "10.250.0.1", 6: "2001:db8:d::1"}
+ROUTER = {4: "10.240.0.1", 6: "2001:db8:e::1"}
 PORT = 80
 SO_NETNS_COOKIE = 71
 CLONE_NEWNET = 0x40000000
@@ -123,12 +124,17 @@ class Lane:
     def _address_director(self):
         self.sysctl("d", net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1,
                     net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__default__rp_filter=0)
-        for words in (("addr", "add", "10.3.255.254/14", "dev", "d0"),
-                      ("addr", "add", "2001:db8:c::ffff:fffe/64", "dev", "d0"),
+        for words in (("addr", "add", "10.240.255.254/16", "dev", "d0"),
+                      ("addr", "add", "2001:db8:e::ffff:fffe/64", "dev", "d0"),
                       ("addr", "add", "10.250.255.254/16", "dev", "d1"),
                       ("addr", "add", "2001:db8:d::ffff:fffe/64", "dev", "d1"),
-                      ("route", "add", "16.0.0.0/4", "dev", "d0")):
+                      ("route", "add", "10.0.0.0/14", "via", ROUTER[4]),
+                      ("route", "add", "2001:db8:c::/64", "via", ROUTER[6]),
+                      ("route", "add", "16.0.0.0/4", "via", ROUTER[4])):
             self.ip("d", *words)
+        for family in (4, 6):
+            self.ip("d", "neigh", "add", ROUTER[family], "lladdr", self.mac["g0"], "dev", "d0",
+                    "nud", "permanent")
         batch = [f"neigh add {nth_address(SERVER[family], n)} lladdr {self.mac['s0']} "
                  f"dev d1 nud permanent"
                  for family in (4, 6) for n in range(self.servers)]
@@ -157,10 +163,13 @@ class Lane:
 
     # ---- traffic
 
-    def traffic(self, family=4, flows=1, services=1, flood=0.0, vip=None, cpu=0):
-        return ("--vip", vip or VIP[family], "--flows", flows, "--services", services,
-                "--flood", flood, "--dmac", self.mac["d0"], "--smac", self.mac["g0"],
-                "--cpu", cpu)
+    def traffic(self, family=4, flows=1, services=1, flood=0.0, vip=None, cpu=0, reply=False):
+        """The clients' packets out of g0; with `reply` a server's, out of s0."""
+        near, far = ("s0", "d1") if reply else ("g0", "d0")
+        words = ("--vip", vip or (SERVER if reply else VIP)[family], "--flows", flows,
+                 "--services", services, "--flood", flood, "--dmac", self.mac[far],
+                 "--smac", self.mac[near], "--cpu", cpu)
+        return (*words, "--reply") if reply else words
 
     def open_flows(self, family=4, flows=1, services=1, syn=True, vip=None):
         """Opens the flows below `flows` that are not open: a SYN each, then an ACK each."""
@@ -176,7 +185,9 @@ class Lane:
     def send(self, seconds, sink=("s", "s0"), must_arrive=True, **traffic):
         """Sends for that long; returns the generator's report and what the sink got, by class."""
         before = self.pump(sink[0], "count", sink[1])
-        report = self.pump("g", "send", "g0", *self.traffic(**traffic), "--seconds", seconds)
+        source = ("s", "s0") if traffic.get("reply") else ("g", "g0")
+        report = self.pump(source[0], "send", source[1], *self.traffic(**traffic), "--seconds",
+                           seconds)
         after = self.pump(sink[0], "count", sink[1])
         got = {name: after[name] - before[name] for name in after}
         arrived = sum(got.values())

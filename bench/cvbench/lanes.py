@@ -60,23 +60,26 @@ def yardstick_tunnel(lane):
     yardstick(lane, tunnel=True)
 
 
-def service_rules(services=1, dests=1, sched="rr", method="-g", families=(4,)):
-    """The text that `ipvsadm -R` reads. The destinations go round the servers."""
+def service_rules(services=1, dests=1, sched="rr", method="-g", families=(4,), mark=0,
+                  options=""):
+    """The text that `ipvsadm -R` reads. `mark`: one service by firewall mark instead."""
     lines = []
     for family in families:
         for n in range(services):
-            name = service_name(nth_address(VIP[family], n))
-            lines.append(f"-A -t {name} -s {sched}")
+            name = f"-f {mark}" if mark else f"-t {service_name(nth_address(VIP[family], n))}"
+            lines.append(f"-A {name} -s {sched} {options}")
             for d in range(dests):
                 server = service_name(nth_address(SERVER[family], d))
-                lines.append(f"-a -t {name} -r {server} {method}")
+                lines.append(f"-a {name} -r {server} {method}")
     return "\n".join(lines) + "\n"
 
 
-def culvert(lane, mode="xdp", max_conns=None, max_services=None, max_dests=None, **rules):
+def culvert(lane, mode="xdp", max_conns=None, max_conns6=None, max_services=None, max_dests=None,
+            device="d0", **rules):
     """An instance with those services; Unavailable if this culvert refuses them."""
-    words = ["attach", "d0", "--mode", mode]
-    for option, value in (("--max-conns", max_conns), ("--max-services", max_services),
+    words = ["attach", device, "--mode", mode]
+    for option, value in (("--max-conns", max_conns), ("--max-conns6", max_conns6),
+                          ("--max-services", max_services),
                           ("--max-dests", max_dests)):
         if value:
             words += [option, str(value)]
@@ -88,6 +91,28 @@ def culvert(lane, mode="xdp", max_conns=None, max_services=None, max_dests=None,
         lane.ipvsadm("-R", text_in=service_rules(**rules))
     except Failed as why:
         raise Unavailable(str(why)) from why
+
+
+def culvert_both_sides(lane, **options):
+    """As culvert(), and on the servers' side too, where the answers come in."""
+    culvert(lane, **options)
+    try:
+        lane.culvert("attach", "d1", "--mode", "xdp")
+    except Failed as why:
+        raise Unavailable(str(why)) from why
+
+
+def culvert0(lane, dests=4):
+    """The third door: nftables marks the packets, and routing leads them to culvert0. At d0
+    stands no other door, which would take the packets of live connections first."""
+    culvert(lane, mode="tc", device="d1", dests=dests, mark=1)
+    lane.sh("d", "nft", "-f", "-", text_in=f"""table ip bench {{
+        chain pre {{
+            type filter hook prerouting priority mangle
+            ip daddr {VIP[4]} tcp dport {PORT} meta mark set 1
+        }}
+    }}
+""")
 
 
 def make(tag, kind, servers=4, **options):

@@ -44,7 +44,9 @@ def path_table(results, shares):
             table.append((row.name, row.title, "-", "-", "-",
                           f"not available: {result.why_not}"))
         elif row in shares:
-            table.append((row.name, row.title, _share_text(result), "", "", ""))
+            verdict = "met" if result.median() >= row.least else "short"
+            table.append((row.name, row.title, _share_text(result), "", "",
+                          f"goal {100 * row.least:g} %: {verdict}"))
         else:
             table.append((row.name, row.title, f"{result.median():.2f}",
                           f"{1e3 / result.median():.0f}", f"{result.ratio():.2f}",
@@ -53,20 +55,24 @@ def path_table(results, shares):
 
 
 def _amount(value, unit):
-    if unit == "bytes":
-        return f"{value:.1f} bytes"
+    if value is None:
+        return ""
+    if unit == "connections":
+        return f"{value:,.0f}"
+    if unit != "s":
+        return f"{value:.{1 if unit == 'bytes' else 2}f} {unit}"
     return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
 
 
 def control_table(timings):
-    table = [("row", "what", "took", "limit", "")]
+    table = [("row", "what", "measured", "goal", "")]
     for t in timings:
         if t.median() is None:
             table.append((t.name, t.title, "-", _amount(t.limit, t.unit),
                           f"not available: {t.why_not}"))
         else:
             table.append((t.name, t.title, _amount(t.median(), t.unit),
-                          _amount(t.limit, t.unit), "met" if t.met() else "short"))
+                          _amount(t.limit, t.unit), t.verdict()))
     return table
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The rows of the bench: each is a lane, its traffic, and what it is held against."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Optional
 
 from . import lanes
@@ -56,6 +56,7 @@ class Row:
     syn: bool = True		# ... with a SYN
     vip: Optional[str] = None	# what the packets are sent to, if not the service
     sink: tuple = ("s", "s0")
+    reply: bool = False		# a server's answers are what is sent
     goals: tuple = field(default=())
     quick: bool = False		# belongs to --quick
 
@@ -66,7 +67,8 @@ class Row:
     def measure(self, lane, seconds):
         """Millions of packets a second."""
         report, _ = lane.send(seconds, self.sink, family=self.family, flows=self.flows,
-                              services=self.services, flood=self.flood, vip=self.vip)
+                              services=self.services, flood=self.flood, vip=self.vip,
+                              reply=self.reply)
         return report["packets"] * 1e3 / report["ns"]
 
 
@@ -86,11 +88,20 @@ YARD_TUNNEL = LaneKind("yard-ipip", lanes.yardstick_tunnel)
 DR = culvert_lane("dr", families=(4, 6))	# as it comes: 262,144 connections of each family
 DR_LARGE = culvert_lane("dr-large", max_conns=ROOM, families=(4, 6))
 TC = culvert_lane("tc", mode="tc", families=(4, 6))
-NAT = culvert_lane("nat", method="-m")
-NAT_LARGE = culvert_lane("nat-large", max_conns=ROOM, method="-m")
+
+
+def nat_lane(tag, **options):
+    """One real server, so that it is known from whom the answers come."""
+    options = {"method": "-m", "dests": 1, "families": (4, 6), **options}
+    return LaneKind(tag, lanes.culvert_both_sides, tuple(sorted(options.items())), 1)
+
+
+NAT = nat_lane("nat")
+NAT_LARGE = nat_lane("nat-large", max_conns=ROOM)
 IPIP = culvert_lane("ipip", method="-i")
 IPIP_LARGE = culvert_lane("ipip-large", max_conns=ROOM, method="-i")
 FLOOD = culvert_lane("flood")
+CULVERT0 = LaneKind("culvert0", lanes.culvert0)
 
 
 def _of(n):
@@ -138,39 +149,57 @@ def culvert_rows():
     for count, name in COUNTS[1::2]:
         yield Row(f"dr6-{name}", f"culvert DR, IPv6, {_of(name)}",
                   _roomy(count, DR, DR_LARGE), count, family=6, quick=count == 1000)
+    yield TwoCores("bare-2cpus", "bare XDP, two cores, two queues", BARE, live=False,
+                   goals=(Goal(1.8),))
     yield TwoCores("dr-1k-2cpus", "culvert DR, 1k flows, two cores, two queues", DR, 1000,
                    goals=(Goal(1.8, "dr-1k"),))
     yield Row("tc-1k", "culvert DR, tc door, 1k flows", TC, 1000,
               goals=(Goal(3, "nft-1k"),), quick=True)
     yield Row("tc6-1k", "culvert DR, tc door, IPv6, 1k flows", TC, 1000, family=6)
+    yield Row("culvert0-1k", "culvert DR, culvert0 door, by mark, 1k flows", CULVERT0, 1000,
+              goals=(Goal(1, "nft-1k"),), quick=True)
     for count, name in COUNTS[1::2]:
-        yield Row(f"nat-{name}", f"culvert NAT, requests, {_of(name)}",
-                  _roomy(count, NAT, NAT_LARGE), count,
-                  goals=(Goal(0.75, f"dr-{name}"),))
+        lane = _roomy(count, NAT, NAT_LARGE)
+        goals = (Goal(0.75, f"dr-{name}"),)
+        yield Row(f"nat-{name}", f"culvert NAT, requests, {_of(name)}", lane, count,
+                  goals=goals, quick=count == 1000)
+        yield Row(f"nat-back-{name}", f"culvert NAT, answers, {_of(name)}", lane, count,
+                  reply=True, sink=("g", "g0"), goals=goals, quick=count == 1000)
         yield Row(f"ipip-{name}", f"culvert IPIP, {_of(name)}",
                   _roomy(count, IPIP, IPIP_LARGE), count,
-                  goals=(Goal(0.80, f"dr-{name}"),))
+                  goals=(Goal(0.80, f"dr-{name}"),), quick=count == 1000)
+    for kind, options in (("gue", "-i --tun-type gue --tun-port 6080"), ("gre", "-i --tun-type gre")):
+        yield Row(f"{kind}-1k", f"culvert {kind.upper()}, 1k flows",
+                  culvert_lane(kind, method=options), 1000, goals=(Goal(0.80, "dr-1k"),))
+    persistent = culvert_lane("persist", options="-p 300")
+    yield Row("persist-1k", "culvert DR, persistent, 1k flows", persistent, 1000,
+              goals=(Goal(0.9, "dr-1k"),))
 
 
 def scale_rows():
     """One service and one destination against very many; live flows and first packets."""
-    many = culvert_lane("services", services=100_000, dests=1, max_services=110_000,
-                        max_dests=110_000)
     one = culvert_lane("one", dests=1)
     yield Row("svc-1", "1 service, 1k flows", one, 1000)
-    yield Row("svc-100k", "100,000 services, 1k flows", many, 1000, services=100_000,
-              goals=(Goal(0.9, "svc-1"),))
+    for count, name in ((10_000, "10k"), (100_000, "100k")):
+        many = culvert_lane(f"services-{name}", services=count, dests=1,
+                            max_services=count, max_dests=count)
+        yield Row(f"svc-{name}", f"{count:,} services, 1k flows", many, 1000, services=count,
+                  goals=(Goal(0.9, "svc-1"),))
     for sched in ("rr", "wrr", "sh", "mh"):
         few = culvert_lane(f"{sched}-1", dests=1, sched=sched)
-        lots = culvert_lane(f"{sched}-10k", servers=10_000, sched=sched)
-        yield Row(f"new-{sched}-1", f"first packets, {sched}, 1 destination", few,
-                  live=False, flood=1.0)
-        yield Row(f"new-{sched}-10k", f"first packets, {sched}, 10,000 destinations", lots,
-                  live=False, flood=1.0, goals=(Goal(0.9, f"new-{sched}-1"),))
+        yield FloodRow(f"new-{sched}-1", f"first packets, {sched}, 1 destination", few,
+                       live=False, flood=1.0)
         if sched == "rr":
-            yield Row("dests-1", "1 destination, 1k flows", few, 1000)
-            yield Row("dests-10k", "10,000 destinations, 1k flows", lots, 1000,
-                      goals=(Goal(0.9, "dests-1"),))
+            yield Row("dests-1", "1 destination, 1k flows", replace(few, tag="live-1"), 1000)
+        # mh's table has 4,093 slots, as the kernel's: no more destinations than that.
+        for count, name in ((1000, "1k"), (4000 if sched == "mh" else 10_000, "10k")):
+            lots = culvert_lane(f"{sched}-{name}", servers=count, sched=sched, max_dests=count)
+            yield FloodRow(f"new-{sched}-{name}", f"first packets, {sched}, {count:,} destinations",
+                           lots, live=False, flood=1.0, goals=(Goal(0.9, f"new-{sched}-1"),))
+            if sched == "rr":
+                yield Row(f"dests-{name}", f"{count:,} destinations, 1k flows",
+                          replace(lots, tag=f"live-{name}"), 1000,
+                          goals=(Goal(0.9, "dests-1"),))
 
 
 @dataclass(frozen=True)
@@ -184,6 +213,8 @@ class FloodRow(Row):
 @dataclass(frozen=True)
 class ShareRow(Row):
     """The share of live flows' packets that arrives while half of all packets are the flood's."""
+
+    least: float = 0.9
 
     def prepare(self, lane):
         lane.pump("s", "attach", "s0", "sink_by_class")
