@@ -22,6 +22,13 @@
 
 #define AT(type, base, offset) (*(type *)((void *)(base) + (offset)))
 
+/* Which door a packet came through: constants to the compiler. */
+enum live_in {
+	LIVE_XDP,
+	LIVE_TC,	/* an uplink's */
+	LIVE_ROUTED,	/* culvert0's: the host's forwarding has taken a hop of its TTL */
+};
+
 /* What of a packet the straight way goes by. */
 struct live {
 	union cv_addr caddr;
@@ -116,12 +123,20 @@ static __always_inline struct cv_conn_common *live_find(bool v6, const struct li
 	return likely(c) ? c : live_probe(v6, at.second, at.tag, l, ctl);
 }
 
+/* Can this door send to it, all resolved? */
+static __always_inline bool live_reaches(enum live_in in, const struct cv_nexthop *nh)
+{
+	if (in == LIVE_XDP)
+		return nh->flags & CV_NH_XDP;
+	return !((nh->flags & (CV_NH_LOCAL | CV_NH_UNRESOLVED | CV_NH_LOST)) | !nh->ifindex);
+}
+
 /* Is nothing due that the other way would see to: expiry, next hop, neighbour, another timeout? */
-static __always_inline bool live_fresh(const struct cv_conn_common *c, const struct cv_dest *d,
+static __always_inline bool live_fresh(enum live_in in, const struct cv_conn_common *c, const struct cv_dest *d,
 				       const struct cv_nexthop *nh, const struct live *l, __u32 now, __u32 timeout)
 {
 	return !(cv_before(READ_ONCE(c->expires), now) | (c->timeout != timeout) |
-		 !(READ_ONCE(d->flags) & CV_DEST_AVAILABLE) | !(nh->flags & CV_NH_XDP) | (l->len > nh->mtu) |
+		 !(READ_ONCE(d->flags) & CV_DEST_AVAILABLE) | !live_reaches(in, nh) | (l->len > nh->mtu) |
 		 (READ_ONCE(d->nh_due) - now - 1 >= NEIGH_TTL_LIVE) |
 		 (now - READ_ONCE(d->neigh_seen) >= NEIGH_TTL_LIVE));
 }
@@ -137,7 +152,7 @@ static __always_inline void live_timer(struct cv_conn_common *c, __u32 expires, 
 		WRITE_ONCE(c->expires, expires);
 }
 
-static __always_inline int live_send(void *data, void *end, bool v6, const struct live *l)
+static __always_inline int live_send(enum live_in in, void *data, void *end, bool v6, const struct live *l)
 {
 	__u32 now = READ_ONCE(clock.now), timeout, ctl = 0, index;
 	struct cv_conn_common *c = live_find(v6, l, &ctl);
@@ -152,8 +167,8 @@ static __always_inline int live_send(void *data, void *end, bool v6, const struc
 		return LIVE_NOT;
 	nh = &d->nh[READ_ONCE(d->nh_cur) & 1];
 	timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED : CV_TIMEOUT_UDP];
-	if (unlikely(!live_fresh(c, d, nh, l, now, timeout)) || unlikely(READ_ONCE(c->ctl) != ctl) ||
-	    !decrease_ttl(data, end, v6))
+	if (unlikely(!live_fresh(in, c, d, nh, l, now, timeout)) || unlikely(READ_ONCE(c->ctl) != ctl) ||
+	    (in != LIVE_ROUTED && !decrease_ttl(data, end, v6)))
 		return LIVE_NOT;
 	live_timer(c, now + timeout, timeout);
 	count_packet(c);
@@ -176,53 +191,85 @@ static __always_inline bool live_l4(void *l4, __u32 ip, struct live *l)
 	return l->proto == IPPROTO_UDP && l->len >= ip + sizeof(struct udphdr);
 }
 
-static __always_inline int live4(void *data, void *end)
+/* `size`: bytes of the frame, of which a part may not be in sight. */
+static __always_inline int live4(enum live_in in, void *data, void *end, __u32 size)
 {
 	struct iphdr *ip = data + ETH_HLEN;
 	struct live l = {};
 
 	if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || *(__u8 *)ip != 0x45 ||
-	    ip->frag_off & bpf_htons(IP_MF | IP_OFFSET) || ip->ttl <= 1)
+	    ip->frag_off & bpf_htons(IP_MF | IP_OFFSET) || (in != LIVE_ROUTED && ip->ttl <= 1))
 		return LIVE_NOT;
 	l.proto = ip->protocol;
 	l.len = bpf_ntohs(ip->tot_len);
 	l.caddr.v4 = ip->saddr;
 	l.vaddr.v4 = ip->daddr;
 	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > end - data)
+	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > size)
 		return LIVE_NOT;
-	return live_send(data, end, false, &l);
+	return live_send(in, data, end, false, &l);
 }
 
-static __always_inline int live6(void *data, void *end)
+static __always_inline int live6(enum live_in in, void *data, void *end, __u32 size)
 {
 	struct ipv6hdr *ip = data + ETH_HLEN;
 	struct live l = {};
 
-	if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || (*(__u8 *)ip & 0xf0) != 0x60 || ip->hop_limit <= 1)
+	if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || (*(__u8 *)ip & 0xf0) != 0x60 ||
+	    (in != LIVE_ROUTED && ip->hop_limit <= 1))
 		return LIVE_NOT;
 	l.proto = ip->nexthdr;
 	l.len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	__builtin_memcpy(&l.caddr, &ip->saddr, sizeof(l.caddr));
 	__builtin_memcpy(&l.vaddr, &ip->daddr, sizeof(l.vaddr));
 	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > end - data)
+	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > size)
 		return LIVE_NOT;
-	return live_send(data, end, true, &l);
+	return live_send(in, data, end, true, &l);
+}
+
+static __always_inline int live_frame(enum live_in in, void *data, void *end, __u32 size)
+{
+	struct ethhdr *eth = data;
+
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return live4(in, data, end, size);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return live6(in, data, end, size);
+	return LIVE_NOT;
 }
 
 static __always_inline int live_door(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
 
-	if ((void *)(eth + 1) > end || !live_device(ctx, data) || !settings.num_services)
+	if (data + ETH_HLEN > end || !live_device(ctx, data) || !settings.num_services)
 		return LIVE_NOT;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return live4(data, end);
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return live6(data, end);
-	return LIVE_NOT;
+	return live_frame(LIVE_XDP, data, end, end - data);
+}
+
+/*
+ * The same from tc, with the MAC addresses that are known in place of the kernel's
+ * neighbour output. The device and its services were looked at. A GSO packet is
+ * one of several. (Functions, not inlined: the 512 bytes of the stack.)
+ */
+static __always_inline int live_skb(enum live_in in, struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + ETH_HLEN > end || skb->gso_segs > 1)
+		return LIVE_NOT;
+	return live_frame(in, data, end, skb->len);
+}
+
+static __noinline int live_tc(struct __sk_buff *skb)
+{
+	return live_skb(LIVE_TC, skb);
+}
+
+static __noinline int live_routed(struct __sk_buff *skb)
+{
+	return live_skb(LIVE_ROUTED, skb);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include "decide.h"
 #include "fragment.h"
 #include "icmp_relay.h"
+#include "live.h"
 #include "tc_xmit.h"
 
 /* Sends an ICMP error about the packet back to its sender. */
@@ -206,12 +207,19 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 
 	if (!settings.num_services || skb->pkt_type != PACKET_HOST || skb->vlan_present)
 		return TC_NEXT;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (likely(data + ETH_HLEN <= end)) {
+		learn_uplink(skb, data);
+		rc = live_tc(skb);
+		if (rc != LIVE_NOT)
+			return rc;
+	}
 	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
 	if (data + ETH_HLEN > end)
 		return tc_pass(CV_C_PASS_MALFORMED);
-	learn_uplink(skb, data);
 	f.mark = skb->mark;
 	parsed = parse_frame(data, end, &f, true);
 	if (parsed == PARSE_FRAGMENT) {

@@ -205,6 +205,33 @@ static void established_sent(void **state)
 	of_connections(CASES(ours));
 }
 
+/* tc's straight way: the server's MAC addresses are there when the program is through. */
+static void established_by_tc(void **state)
+{
+	static const struct packet live[] = {
+		{ .flags = ACK },
+		{ .proto = IPPROTO_UDP, .payload = 12 },
+		{ .v6 = true, .flags = ACK },
+		{ .v6 = true, .proto = IPPROTO_UDP, .payload = 12 },
+	};
+
+	for (unsigned int i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
+		struct frame in, out;
+		uint8_t mac[6];
+
+		path_reset(path);
+		established(path);
+		frame_build(&in, &live[i]);
+		server_mac(1, mac);
+		assert_int_equal(path_run_tc(path, &in, &out, 0, 1, NULL), TC_ACT_REDIRECT);
+		assert_memory_equal(out.data, mac, 6);
+		assert_memory_equal(out.data + 6, REAL_MAC, 6);
+		/* One of several packets in one buffer goes the way that looks at them. */
+		assert_int_equal(path_run_tc_gso(path, &in, &out, 2, 100), TC_ACT_REDIRECT);
+		assert_memory_equal(out.data, in.data, 12);
+	}
+}
+
 static void established_passed(void **state)
 {
 	of_connections(CASES(malformed));
@@ -292,6 +319,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sent),		    cmocka_unit_test(passed),
 	cmocka_unit_test(for_others),	    cmocka_unit_test(passed_malformed),
 	cmocka_unit_test(passed_martians),  cmocka_unit_test(established_sent),
+	cmocka_unit_test(established_by_tc),
 	cmocka_unit_test(established_passed),
 	cmocka_unit_test(checksum_carries),
 	cmocka_unit_test(passed_cut),	    cmocka_unit_test(no_service_at_all),
