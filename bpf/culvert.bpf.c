@@ -63,8 +63,10 @@ static long estimate_round(__u32 round, void *arg)
 SEC("tc")
 int ctl_sweep(struct __sk_buff *skb)
 {
-	sweep_table(false, 0, geo.sets4);
-	sweep_table(true, 0, geo.sets6);
+	struct cv_sweep_at at4 = {}, at6 = {};
+
+	sweep_table(false, &at4, geo.sets4);
+	sweep_table(true, &at6, geo.sets6);
 	bpf_loop(EST_SWEEPS, estimate_round, NULL, 0);
 	cache_sweep();
 	return 0;

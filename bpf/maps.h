@@ -107,9 +107,14 @@ struct {
 	__type(value, struct cv_table);
 } tables SEC(".maps");
 
+struct cv_sweep_at {
+	__u32 set;		/* where the next slice begins */
+	__u32 pass;		/* how many times the table was gone through */
+};
+
 struct cv_sweeper {
 	struct bpf_timer timer;
-	__u32 set4, set6;	/* where the next slice begins */
+	struct cv_sweep_at at4, at6;
 	__u32 est_round;	/* which slice of the rates comes next */
 	__u32 reserved;
 };

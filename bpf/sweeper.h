@@ -26,10 +26,18 @@
 
 #define CACHE_SWEEPS (CACHE_PERIOD / CV_HZ * SWEEPS_PER_SECOND)
 
+/*
+ * Connections whose tags say all (CV_TAG_LIVE) have a minute to live at least:
+ * one pass over the table in so many is enough for them, and leaves the
+ * processor's caches to the packets.
+ */
+#define SWEEP_LIVE 8
+
 struct sweep {
 	__u32 from;
 	__u32 sets;
 	__u32 now;
+	__u32 pass;	/* how many times the table was gone through */
 	bool v6;
 };
 
@@ -49,9 +57,9 @@ static __always_inline bool of_onepacket(const struct cv_conn_common *c)
  * established those that were idle for a minute and have seen few packets, the
  * fewer the likelier.
  */
-static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u32 now)
+static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u64 tag, __u32 now)
 {
-	__u32 chance = bpf_get_prandom_u32();
+	__u32 chance = bpf_get_prandom_u32(), in_pkts = cv_in_pkts(c, tag);
 
 	if (chance % 32 || READ_ONCE(c->n_control))
 		return false;
@@ -59,20 +67,43 @@ static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 
 		return (ctl & CV_CTL_STATE) != CV_CTPL_ASSURED && !of_onepacket(c);
 	if (is_half_open(c->proto, ctl))
 		return true;
-	if (c->proto != IPPROTO_UDP && !is_established(c->proto, ctl))
-		return false;
-	return c->timeout - (c->expires - now) > IDLE_ENOUGH && c->in_pkts && c->in_pkts <= 8 &&
-	       (chance >> 5) % c->in_pkts == 0;
+	return c->timeout - (c->expires - now) > IDLE_ENOUGH && in_pkts && in_pkts <= 8 &&
+	       (chance >> 5) % in_pkts == 0;
 }
 
-/* For a connection whose time is up, or any while drop_entry asks for more. */
+#define LIVE_AND_SEEN (CV_TAG_LIVE | CV_TAG_SEEN)
+
+/*
+ * A connection whose tag says all had packets since its timer was set. Once it
+ * is late by 1/256 of its time (3.5 s of 15 minutes) it is set anew: most sweeps
+ * then leave tag and entry clean. A timeout that was changed (--set) begins to
+ * hold now.
+ */
+static __always_inline void sweep_seen(struct cv_conn_common *c, __u32 ctl, __u64 *tag, __u32 now)
+{
+	__u32 timeout = timeout_of(c->proto, ctl & CV_CTL_STATE), expires = now + timeout;
+
+	if (expires - READ_ONCE(c->expires) <= timeout >> 8)
+		return;
+	__sync_fetch_and_and(tag, timeout < CV_TAG_TIMEOUT ? ~LIVE_AND_SEEN : ~CV_TAG_SEEN);
+	WRITE_ONCE(c->timeout, timeout);
+	WRITE_ONCE(c->expires, expires);
+}
+
+/* For a connection whose time is up, one that LIVE_AND_SEEN is said of, or any while drop_entry asks for more. */
 GLOBAL int sweep_conn(bool v6, __u32 slot, __u32 ctl, __u32 now)
 {
 	struct cv_conn_common *c = conn_at(v6, slot);
+	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
+	__u64 *tag;
 
-	if (!c)
+	if (!c || !t)
 		return 0;
-	if (defends(settings.drop_entry) && dropped_early(c, ctl, now) && conn_end_slot(v6, slot, ctl)) {
+	tag = &t->tag[slot % CV_WAYS];
+	if ((READ_ONCE(*tag) & LIVE_AND_SEEN) == LIVE_AND_SEEN)
+		sweep_seen(c, ctl, tag, now);
+	if (defends(settings.drop_entry) && dropped_early(c, ctl, READ_ONCE(*tag), now) &&
+	    conn_end_slot(v6, slot, ctl)) {
 		count_cause(CV_C_CONN_EVICTED);
 	} else if (!cv_before(READ_ONCE(c->expires), now)) {
 		return 0;
@@ -85,7 +116,7 @@ GLOBAL int sweep_conn(bool v6, __u32 slot, __u32 ctl, __u32 now)
 	return 0;
 }
 
-static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
+static __always_inline void sweep_slot(struct sweep *s, __u32 slot, __u64 tag)
 {
 	struct cv_conn_common *c = conn_at(s->v6, slot);
 	__u32 ctl;
@@ -93,7 +124,8 @@ static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 	if (!c)
 		return;
 	ctl = READ_ONCE(c->ctl);
-	if (ctl & CV_CTL_LIVE && (defends(settings.drop_entry) || cv_before(READ_ONCE(c->expires), s->now)))
+	if (ctl & CV_CTL_LIVE && (defends(settings.drop_entry) || (tag & LIVE_AND_SEEN) == LIVE_AND_SEEN ||
+				  cv_before(READ_ONCE(c->expires), s->now)))
 		sweep_conn(s->v6, slot, ctl, s->now);
 }
 
@@ -101,26 +133,44 @@ static __always_inline void sweep_slot(struct sweep *s, __u32 slot)
 static long sweep_set(__u32 step, void *arg)
 {
 	struct sweep *s = arg;
-	__u32 set = s->from + step;
+	__u32 set = s->from + step, pass = s->pass;
 	struct cv_tags *t;
+	bool live;
 
-	if (set >= s->sets)
+	if (set >= s->sets) {
 		set -= s->sets;
+		pass++;
+	}
+	live = pass % SWEEP_LIVE == 0 || defends(settings.drop_entry);
 	t = tags_at(s->v6, set);
-	if (t && tag_word(t))
-		for (int way = 0; way < CV_WAYS; way++)
-			if (READ_ONCE(t->tag[way]))
-				sweep_slot(s, set * CV_WAYS + way);
+	if (!t)
+		return 0;
+	for (int way = 0; way < CV_WAYS; way++) {
+		__u64 tag = READ_ONCE(t->tag[way]);
+
+		if (tag & CV_TAG_CLIENT && (live || !(tag & CV_TAG_LIVE)))
+			sweep_slot(s, set * CV_WAYS + way, tag);
+	}
 	return 0;
 }
 
-/* Sweeps `n` sets on from `from`, no more than there are; the set to go on with. */
-static __always_inline __u32 sweep_table(bool v6, __u32 from, __u32 n)
+/* Sweeps `n` sets, no more than there are, on from where it was. */
+static __always_inline void sweep_table(bool v6, struct cv_sweep_at *at, __u32 n)
 {
-	struct sweep s = { .from = from, .sets = v6 ? geo.sets6 : geo.sets4, .now = READ_ONCE(clock.now), .v6 = v6 };
+	struct sweep s = {
+		.from = at->set,
+		.sets = v6 ? geo.sets6 : geo.sets4,
+		.now = READ_ONCE(clock.now),
+		.pass = at->pass,
+		.v6 = v6,
+	};
 
 	bpf_loop(n, sweep_set, &s, 0);
-	return from + n < s.sets ? from + n : from + n - s.sets;
+	at->set += n;
+	if (at->set >= s.sets) {
+		at->set -= s.sets;
+		at->pass++;
+	}
 }
 
 static __always_inline __u32 sweep_share(__u32 sets)
@@ -238,8 +288,8 @@ static __always_inline void clock_set(void)
 static int sweep(void *map, int *key, struct cv_sweeper *s)
 {
 	clock_set();
-	s->set4 = sweep_table(false, s->set4, sweep_share(geo.sets4));
-	s->set6 = sweep_table(true, s->set6, sweep_share(geo.sets6));
+	sweep_table(false, &s->at4, sweep_share(geo.sets4));
+	sweep_table(true, &s->at6, sweep_share(geo.sets6));
 	estimate_slice(s->est_round % EST_SWEEPS);
 	if (s->est_round % CACHE_SWEEPS == 0)
 		cache_sweep();

@@ -43,8 +43,8 @@ static void show_server(struct cv *cv, uint32_t dest, struct cv_conn_info *out)
 	out->server_port = d->port;
 }
 
-static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t ctl, uint32_t now,
-			struct cv_conn_info *out)
+static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t ctl, uint64_t tag,
+			uint32_t now, struct cv_conn_info *out)
 {
 	out->proto = c->proto;
 	out->state = ctl & CV_CTL_STATE;
@@ -53,8 +53,10 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 	out->vport = c->vport;
 	out->dport = c->dport;
 	out->fwmark = c->fwmark;
-	out->seconds_left = (c->expires - now) / CV_HZ;
-	out->in_pkts = c->in_pkts;
+	/* The sweeper has yet to see the last packets of one whose tag says so (C9). */
+	out->seconds_left =
+		(tag & CV_TAG_LIVE && tag & CV_TAG_SEEN ? c->timeout : c->expires - now) / CV_HZ;
+	out->in_pkts = cv_in_pkts(c, tag);
 	out->method = c->method;
 	out->dest_family = out->family;
 	out->timeout = (c->timeout + CV_HZ - 1) / CV_HZ;
@@ -66,7 +68,8 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 }
 
 /* False: there is no live connection in this slot. */
-static bool read4(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_info *out)
+static bool read4(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now,
+		  struct cv_conn_info *out)
 {
 	const struct cv_conn4 *at = conn4_at(cv, slot);
 	struct cv_conn4 e;
@@ -77,7 +80,7 @@ static bool read4(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_inf
 	*out = (struct cv_conn_info){ .family = AF_INET };
 	out->caddr.v4 = e.caddr;
 	out->vaddr.v4 = e.vaddr;
-	show_common(cv, &e.c, ctl, now, out);
+	show_common(cv, &e.c, ctl, tag, now, out);
 	if (out->dest_family == AF_INET6)
 		out->daddr = dest_at(cv, e.c.dest)->addr;
 	else
@@ -85,7 +88,8 @@ static bool read4(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_inf
 	return true;
 }
 
-static bool read6(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_info *out)
+static bool read6(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now,
+		  struct cv_conn_info *out)
 {
 	const struct cv_conn6 *at = conn6_at(cv, slot);
 	struct cv_conn6 e;
@@ -96,12 +100,12 @@ static bool read6(struct cv *cv, uint32_t slot, uint32_t now, struct cv_conn_inf
 	*out = (struct cv_conn_info){ .family = AF_INET6 };
 	out->caddr = e.caddr;
 	out->vaddr = e.vaddr;
-	show_common(cv, &e.c, ctl, now, out);
+	show_common(cv, &e.c, ctl, tag, now, out);
 	out->daddr = e.daddr;
 	return true;
 }
 
-/* The tags say where it is worth looking: 16 bytes instead of a set's entries. */
+/* The tags say where it is worth looking: one line instead of a set's entries. */
 static int each_of(struct cv *cv, uint8_t family,
 		   int (*each)(const struct cv_conn_info *c, void *arg), void *arg)
 {
@@ -115,11 +119,12 @@ static int each_of(struct cv *cv, uint8_t family,
 		for (uint32_t way = 0; way < CV_WAYS; way++) {
 			struct cv_conn_info info;
 			uint32_t slot = set * CV_WAYS + way;
+			uint64_t tag = __atomic_load_n(&tags->tag[way], __ATOMIC_RELAXED);
 			int rc;
 
-			if (!__atomic_load_n(&tags->tag[way], __ATOMIC_RELAXED))
+			if (!(tag & CV_TAG_CLIENT))
 				continue;
-			if (!(v6 ? read6 : read4)(cv, slot, now, &info))
+			if (!(v6 ? read6 : read4)(cv, slot, tag, now, &info))
 				continue;
 			rc = each(&info, arg);
 			if (rc)

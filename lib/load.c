@@ -86,7 +86,7 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, 
 	geo->sets6 = cv_sets_for(conns->v6);
 	geo->fib_src = probe_fib_src();
 	for (int i = 0; i < 4; i++)
-		geo->hash_key[i] = i < 2 ? key[i] | 1 : key[i];
+		geo->hash_key[i] = key[i] | 1;
 	geo->netns_cookie = cookie;
 	return 0;
 }

@@ -49,7 +49,7 @@ _Static_assert(sizeof(struct cv_dest) % CV_CACHELINE == 0, "whole cache lines");
 _Static_assert(sizeof(struct cv_conn4) == 64, "one cache line");
 _Static_assert(sizeof(struct cv_conn6) == 96, "a line and a half");
 _Static_assert(sizeof(struct cv_estimate) % 8 == 0, "array elements");
-_Static_assert(sizeof(struct cv_tags) == 8, "eight sets to a line");
+_Static_assert(sizeof(struct cv_tags) == 64, "a line to a set");
 
 const char *map_name(enum map_id map)
 {

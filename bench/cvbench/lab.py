@@ -172,14 +172,15 @@ class Lane:
         return (*words, "--reply") if reply else words
 
     def open_flows(self, family=4, flows=1, services=1, syn=True, vip=None):
-        """Opens the flows below `flows` that are not open: a SYN each, then an ACK each."""
+        """Opens the flows below `flows` that are not open: a SYN each, then ten ACKs each."""
         key = (family, services, vip)
         if self.opened.get(key, 0) >= flows:
             return
         words = self.traffic(family, flows, services, vip=vip)
         if syn:
             self.pump("g", "send", "g0", *words, "--index", "--packets", flows, "--syn")
-        self.pump("g", "send", "g0", *words, "--index", "--packets", flows)
+        for _ in range(10):
+            self.pump("g", "send", "g0", *words, "--index", "--packets", flows)
         self.opened[key] = flows
 
     def send(self, seconds, sink=("s", "s0"), must_arrive=True, **traffic):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The connection table: finding, making and ending connections. Layout and
- * invariants C1 to C7 stand in include/culvert/conn.h.
+ * invariants C1 to C9 stand in include/culvert/conn.h.
  *
  * A connection is handled by a pointer to what both families' entries begin
  * with; `v6` says which entry it is and is a constant wherever speed counts.
@@ -11,7 +11,7 @@
 
 #include "../packet.h"
 #include "dest.h"
-#include "hash.h"
+#include "tag.h"
 
 struct conn_ref {
 	struct cv_conn_common *c;	/* NULL: none */
@@ -22,11 +22,6 @@ struct conn_ref {
 static __always_inline struct cv_conn_common *conn_at(bool v6, __u32 slot)
 {
 	return v6 ? bpf_map_lookup_elem(&conn6, &slot) : bpf_map_lookup_elem(&conn4, &slot);
-}
-
-static __always_inline struct cv_tags *tags_at(bool v6, __u32 set)
-{
-	return v6 ? bpf_map_lookup_elem(&conn6_tags, &set) : bpf_map_lookup_elem(&conn4_tags, &set);
 }
 
 static __always_inline bool same_addr(const union cv_addr *a, const union cv_addr *b)
@@ -49,57 +44,73 @@ static __always_inline bool conn_matches(const struct cv_conn_common *c, const s
 	return e->caddr == k->caddr.v4 && (reply ? e->daddr : e->vaddr) == k->addr.v4;
 }
 
-#define TAG_ONES 0x0101010101010101ULL
-#define TAG_TOPS 0x8080808080808080ULL
-
-/* The tags of a set as one word, that of way 0 lowest. */
-static __always_inline __u64 tag_word(const struct cv_tags *t)
+/* The ctl of a slot's entry if that is what is looked for, else 0. */
+static __always_inline __u32 conn_fits(bool v6, __u32 slot, const struct conn_key *k, bool reply, bool template)
 {
-	return *(const volatile __u64 *)t;
+	struct cv_conn_common *c = conn_at(v6, slot);
+	__u32 ctl;
+
+	if (!c)
+		return 0;
+	ctl = READ_ONCE(c->ctl);
+	return likely(ctl & CV_CTL_LIVE) &&
+			       (ctl & (CV_CTL_TEMPLATE | CV_CTL_STALE)) == (template ? CV_CTL_TEMPLATE : 0) &&
+			       likely(conn_matches(c, k, v6, reply)) ?
+		       ctl :
+		       0;
 }
 
-/* Which of the tags equal `tag`: the top bit of their bytes. */
-static __always_inline __u64 tags_equal(__u64 tags, __u8 tag)
+GLOBAL __u32 conn_fits_any(__u32 slot, const struct conn_key *k)
 {
-	__u64 x = tags ^ tag * TAG_ONES;
-
-	return ~(((x & ~TAG_TOPS) + ~TAG_TOPS) | x | ~TAG_TOPS);
+	if (!k)
+		return 0;
+	return k->v6 ? conn_fits(true, slot, k, k->reply, k->template) :
+		       conn_fits(false, slot, k, k->reply, k->template);
 }
 
-/* The way of one of those bits: a perfect hash of the eight. */
-static __always_inline __u32 way_of(__u64 bit)
-{
-	return ((bit >> 7) * 0x0020406080a0c0e0ULL) >> 61;
-}
+/* Which slot, and its ctl: what of a connection can be handed through a global function. */
+struct conn_id {
+	__u32 slot;
+	__u32 ctl;
+};
 
-static __always_inline bool conn_probe(__u32 set, __u8 tag, const struct conn_key *k, bool v6, bool reply,
-				       bool template, struct conn_ref *found)
+static __always_inline bool conn_probe(bool v6, __u32 set, __u64 tag, const struct conn_key *k, struct conn_id *found)
 {
 	struct cv_tags *t = tags_at(v6, set);
-	__u64 equal;
+	__u64 marks;
 
 	if (!t)
 		return false;
-	equal = tags_equal(tag_word(t), tag);
-	for (int i = 0; i < CV_WAYS && equal; i++) {
-		__u64 lowest = equal & -equal;
-		__u32 slot = set * CV_WAYS + way_of(lowest);
-		struct cv_conn_common *c = conn_at(v6, slot);
-		__u32 ctl;
+	marks = tags_of_client(t, tag);
+	for (int i = 0; i < CV_WAYS && marks; i++) {
+		__u64 lowest = marks & -marks;
 
-		if (!c)
-			return false;
-		ctl = READ_ONCE(c->ctl);
-		if (likely(ctl & CV_CTL_LIVE) && (ctl & (CV_CTL_TEMPLATE | CV_CTL_STALE)) == (template ? CV_CTL_TEMPLATE : 0) &&
-		    likely(conn_matches(c, k, v6, reply))) {
-			found->c = c;
-			found->ctl = ctl;
-			found->slot = slot;
+		found->slot = set * CV_WAYS + way_of(lowest);
+		found->ctl = conn_fits_any(found->slot, k);
+		if (found->ctl)
 			return true;
-		}
-		equal ^= lowest;
+		marks ^= lowest;
 	}
 	return false;
+}
+
+/* The same for one way of a client's key, which is nearly always enough and needs no loop. */
+enum glance { GLANCE_NONE, GLANCE_FOUND, GLANCE_UNSURE };
+
+static __always_inline enum glance conn_glance(bool v6, __u32 set, __u64 tag, const struct conn_key *k,
+					       struct conn_id *found)
+{
+	struct cv_tags *t = tags_at(v6, set);
+	__u64 marks;
+
+	if (!t)
+		return GLANCE_NONE;
+	marks = tags_of_client(t, tag);
+	if (!marks)
+		return GLANCE_NONE;
+	found->slot = set * CV_WAYS + way_of(marks & -marks);
+	found->ctl = conn_fits(v6, found->slot, k, false, false);
+	return found->ctl ? GLANCE_FOUND : GLANCE_UNSURE;
 }
 
 /* Is it still the connection that was found? (C3) */
@@ -108,13 +119,6 @@ static __always_inline bool conn_same(const struct conn_ref *r)
 	__u32 now = READ_ONCE(r->c->ctl);
 
 	return (now & CV_CTL_LIVE) && !((now ^ r->ctl) & CV_CTL_GEN);
-}
-
-static __always_inline bool conn_find_at(const struct place *at, const struct conn_key *k, bool v6, bool reply,
-					 bool template, struct conn_ref *found)
-{
-	return conn_probe(at->home, at->tag, k, v6, reply, template, found) ||
-	       conn_probe(at->second, at->tag, k, v6, reply, template, found);
 }
 
 static __always_inline __u64 place_more(const struct conn_key *k)
@@ -151,22 +155,23 @@ static __always_inline void conn_uncount(bool v6, struct cv_conn_common *c, __u3
 	}
 }
 
-static __always_inline void tag_set(bool v6, __u32 slot, __u8 tag)
-{
-	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
-
-	if (t)
-		WRITE_ONCE(t->tag[slot % CV_WAYS], tag);
-}
-
 static __always_inline bool conn_end(bool v6, struct cv_conn_common *c, __u32 slot, __u32 ctl)
 {
 	if (!conn_take(c, ctl))
 		return false;
-	conn_uncount(v6, c, ctl);
 	tag_set(v6, slot, 0);
+	conn_uncount(v6, c, ctl);
 	WRITE_ONCE(c->ctl, ctl & CV_CTL_GEN);
 	return true;
+}
+
+/*
+ * Has its timer run out? A template stays while it controls connections, as
+ * ip_vs_conn_expire() re-arms it for a minute.
+ */
+static __always_inline bool conn_expired(const struct cv_conn_common *c, __u32 now)
+{
+	return cv_before(READ_ONCE(c->expires), now) && !READ_ONCE(c->n_control);
 }
 
 /* conn_end() by slot, for the rare ends on a packet's path. */
@@ -178,12 +183,18 @@ GLOBAL int conn_end_slot(bool v6, __u32 slot, __u32 ctl)
 }
 
 /*
- * Has its timer run out? A template stays while it controls connections, as
- * ip_vs_conn_expire() re-arms it for a minute.
+ * Ends a connection that a packet came for and whose timer has run out; unless
+ * it is LIVE and the sweeper, who keeps that timer, has yet to see the last packets.
  */
-static __always_inline bool conn_expired(const struct cv_conn_common *c, __u32 now)
+GLOBAL int conn_end_expired(bool v6, __u32 slot, __u32 ctl)
 {
-	return cv_before(READ_ONCE(c->expires), now) && !READ_ONCE(c->n_control);
+	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
+	__u64 seen = CV_TAG_LIVE | CV_TAG_SEEN;
+
+	if (!t || (READ_ONCE(t->tag[slot % CV_WAYS]) & seen) == seen || !conn_end_slot(v6, slot, ctl))
+		return false;
+	count_cause(CV_C_CONN_EXPIRED);
+	return true;
 }
 
 /* ---- making -------------------------------------------------------------- */
@@ -247,7 +258,7 @@ static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ct
 
 struct slot_choice {
 	__u32 set;
-	__u32 way;	/* next one to look at: the connection's own first, so that it wins among equals */
+	__u32 way;	/* next one to look at */
 	__u32 now;
 	bool v6;
 	__u32 free;	/* how many slots of the set are free ... */
@@ -294,10 +305,10 @@ static long choose_step6(__u32 step, void *arg)
 }
 
 /* Looks a set over: a free slot if it has one, else its best victim. */
-static __always_inline void choose_slot(struct slot_choice *best, __u32 set, __u32 way)
+static __always_inline void choose_slot(struct slot_choice *best, __u32 set)
 {
 	best->set = set;
-	best->way = way;
+	best->way = 0;
 	best->free = 0;
 	best->yields = 0;
 	best->worth = CONN_KEEP;
@@ -316,26 +327,20 @@ static __always_inline void choose_slot(struct slot_choice *best, __u32 set, __u
 #define ROOM_TO_SPARE 2
 #define NO_ROOM (~0ULL)
 
-/* How many of the bits that tags_equal() gives are set. */
-static __always_inline __u32 ways_marked(__u64 bits)
-{
-	return ((bits >> 7) * TAG_ONES) >> 56;
-}
-
 /*
  * Most sets have free slots, and the tags alone tell: one entry is touched, the
- * one to be written. The connection's own way if that is free.
+ * one to be written.
  */
-static __always_inline __u64 free_room_in(bool v6, __u32 home, __u32 second, __u32 way)
+static __always_inline __u64 free_room_in(bool v6, __u32 home, __u32 second)
 {
 	struct cv_tags *t = tags_at(v6, home);
-	__u64 free = t ? tags_equal(tag_word(t), 0) : 0, more;
+	__u64 free = t ? tags_free(t) : 0, more;
 	struct cv_conn_common *c;
 	__u32 slot, ctl;
 
 	if (ways_marked(free) < ROOM_TO_SPARE) {
 		t = tags_at(v6, second);
-		more = t ? tags_equal(tag_word(t), 0) : 0;
+		more = t ? tags_free(t) : 0;
 		if (ways_marked(more) > ways_marked(free)) {
 			free = more;
 			home = second;
@@ -343,32 +348,31 @@ static __always_inline __u64 free_room_in(bool v6, __u32 home, __u32 second, __u
 	}
 	if (!free)
 		return NO_ROOM;
-	way %= CV_WAYS;
-	slot = home * CV_WAYS + (free >> (8 * way) & 0x80 ? way : way_of(free & -free));
+	slot = home * CV_WAYS + way_of(free & -free);
 	c = conn_at(v6, slot);
 	ctl = c ? READ_ONCE(c->ctl) : CV_CTL_BUSY;
 	return ctl & (CV_CTL_LIVE | CV_CTL_BUSY) ? NO_ROOM : (__u64)slot << 32 | ctl;
 }
 
-GLOBAL __u64 free_room(bool v6, __u32 home, __u32 second, __u32 way)
+GLOBAL __u64 free_room(bool v6, __u32 home, __u32 second)
 {
-	return v6 ? free_room_in(true, home, second, way) : free_room_in(false, home, second, way);
+	return v6 ? free_room_in(true, home, second) : free_room_in(false, home, second);
 }
 
 /* Slot (high half) and its ctl (low half) for a new connection, or NO_ROOM. */
-GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second, __u32 way)
+GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second)
 {
 	struct slot_choice c = { .now = READ_ONCE(clock.now), .v6 = v6 };
 	__u32 slot, ctl, free, worth, yields;
 
-	choose_slot(&c, home, way);
+	choose_slot(&c, home);
 	slot = c.slot;
 	ctl = c.ctl;
 	free = c.free;
 	worth = c.worth;
 	yields = c.yields;
 	if (free < ROOM_TO_SPARE) {
-		choose_slot(&c, second, way);
+		choose_slot(&c, second);
 		if (c.free > free || (!c.free && !free &&
 				      (c.worth < worth || (c.worth == worth && c.yields > yields)))) {
 			slot = c.slot;
@@ -379,9 +383,15 @@ GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second, __u32 way)
 	return worth < CONN_KEEP ? (__u64)slot << 32 | ctl : NO_ROOM;
 }
 
-static __always_inline bool set_lock(__u32 home)
+/* Of both orders of a pair of sets the same. */
+static __always_inline __u32 *lock_of(const struct place *at)
 {
-	__u32 *lock = &set_locks[home % CV_LOCKS];
+	return &set_locks[(at->home + at->second) % CV_LOCKS];
+}
+
+static __always_inline bool set_lock(const struct place *at)
+{
+	__u32 *lock = lock_of(at);
 
 	for (int i = 0; i < 64; i++)
 		if (__sync_val_compare_and_swap(lock, 0, 1) == 0)
@@ -389,9 +399,15 @@ static __always_inline bool set_lock(__u32 home)
 	return false;
 }
 
-static __always_inline void set_unlock(__u32 home)
+static __always_inline void set_unlock(const struct place *at)
 {
-	__sync_lock_test_and_set(&set_locks[home % CV_LOCKS], 0);
+	__sync_lock_test_and_set(lock_of(at), 0);
+}
+
+/* CV_TAG_KEY. Of a template its place says all. */
+static __always_inline __u64 tag_of(bool v6, const struct place *at, const struct conn_key *k)
+{
+	return k->template ? at->tag : at->tag ^ tag_vip(v6, &k->addr, k->port);
 }
 
 struct new_conn {
@@ -436,12 +452,6 @@ static __always_inline void conn_write(bool v6, struct cv_conn_common *c, const 
 
 enum made { CONN_MADE, CONN_THERE, CONN_LOCKED, CONN_FULL };
 
-/* Which slot, and its ctl: what of a connection can be handed through a global function. */
-struct conn_id {
-	__u32 slot;
-	__u32 ctl;
-};
-
 /*
  * One whose time is up is ended on the way, or the same key would soon stand
  * there twice. Whoever moved it on meanwhile has it alive.
@@ -449,17 +459,12 @@ struct conn_id {
 static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, struct conn_id *out)
 {
 	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k));
-	struct conn_ref found = {};
+	struct cv_conn_common *c;
 
-	if (!conn_find_at(&at, k, v6, k->reply, k->template, &found))
+	if (!conn_probe(v6, at.home, at.tag, k, out) && !conn_probe(v6, at.second, at.tag, k, out))
 		return false;
-	if (conn_expired(found.c, READ_ONCE(clock.now)) && conn_end(v6, found.c, found.slot, found.ctl)) {
-		count_cause(CV_C_CONN_EXPIRED);
-		return false;
-	}
-	out->slot = found.slot;
-	out->ctl = found.ctl;
-	return true;
+	c = conn_at(v6, out->slot);
+	return !c || !conn_expired(c, READ_ONCE(clock.now)) || !conn_end_expired(v6, out->slot, out->ctl);
 }
 
 /*
@@ -484,9 +489,9 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 
 	if (conn_find_slot(&n->key, out))
 		return CONN_THERE;
-	room = free_room(v6, at->home, at->second, at->way);
+	room = free_room(v6, at->home, at->second);
 	if (room == NO_ROOM)
-		room = find_room(v6, at->home, at->second, at->way);
+		room = find_room(v6, at->home, at->second);
 	if (room == NO_ROOM)
 		return CONN_FULL;
 	slot = room >> 32;
@@ -496,10 +501,11 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 		return CONN_LOCKED;
 	if (ctl & CV_CTL_LIVE) {
 		count_cause(conn_expired(c, now) ? CV_C_CONN_EXPIRED : CV_C_CONN_EVICTED);
+		tag_set(v6, slot, 0);
 		conn_uncount(v6, c, ctl);
 	}
 	conn_write(v6, c, n, now);
-	tag_set(v6, slot, at->tag);
+	tag_set(v6, slot, tag_new(v6, at, slot, tag_of(v6, at, &n->key), n->dest));
 	ctl = n->ctl | CV_CTL_LIVE | ((ctl & CV_CTL_GEN) + (1U << CV_CTL_GEN_SHIFT));
 	out->ctl = ctl;
 	out->slot = slot;
@@ -521,10 +527,10 @@ GLOBAL int conn_insert(const struct new_conn *n, struct conn_id *out)
 	if (!n || !out)
 		return CONN_LOCKED;
 	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto, place_more(&n->key));
-	if (!set_lock(at.home))
+	if (!set_lock(&at))
 		return CONN_LOCKED;
 	made = n->key.v6 ? conn_insert_locked(true, &at, n, out) : conn_insert_locked(false, &at, n, out);
-	set_unlock(at.home);
+	set_unlock(&at);
 	return made;
 }
 

@@ -104,18 +104,20 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 }
 
 /* The connection of f, alive; or none. */
-static __always_inline bool lookup(struct flow *f, bool v6, struct conn_ref *conn)
+static __always_inline bool lookup(struct flow *f, bool v6, struct conn_id *id)
 {
 	struct place at = conn_place(v6, &f->saddr, f->sport, f->proto, 0);
+	enum glance seen = conn_glance(v6, at.home, at.tag, &f->key, id);
+	struct cv_conn_common *c;
 
-	if (!conn_find_at(&at, &f->key, v6, false, false, conn))
+	if (seen == GLANCE_NONE)
+		seen = conn_glance(v6, at.second, at.tag, &f->key, id);
+	if (unlikely(seen == GLANCE_UNSURE))
+		return conn_find_slot(&f->key, id);
+	if (seen == GLANCE_NONE)
 		return false;
-	if (unlikely(conn_expired(conn->c, READ_ONCE(clock.now)))) {
-		if (conn_end_slot(v6, conn->slot, conn->ctl))
-			count_cause(CV_C_CONN_EXPIRED);
-		return false;
-	}
-	return true;
+	c = conn_at(v6, id->slot);
+	return likely(!c || !conn_expired(c, READ_ONCE(clock.now))) || !conn_end_expired(v6, id->slot, id->ctl);
 }
 
 /*
@@ -183,8 +185,9 @@ static __always_inline enum verdict decide(struct flow *f, bool v6, bool replies
 	out->fresh = false;
 	if (unlikely(masq && replies && find_reply(f, &out->conn)))
 		return take_conn(v6, out, true, conn);
-	if (likely(lookup(f, v6, conn))) {
-		switch (reconsider(f, conn, dest_at(conn->c->dest))) {
+	if (likely(lookup(f, v6, &out->conn))) {
+		take_conn(v6, out, false, conn);
+		switch (conn->c ? reconsider(f, conn, dest_at(conn->c->dest)) : GONE) {
 		case KEEP:
 			return V_SEND;
 		case GONE:

@@ -12,10 +12,9 @@
 #include "../common.h"
 
 struct place {
-	__u32 home;		/* set tried first */
-	__u32 second;		/* set tried when it is not there */
-	__u8 tag;		/* never 0 */
-	__u8 way;		/* of the home set: where the connection stands if it can */
+	__u32 home;   /* set tried first */
+	__u32 second; /* set tried when it is not there */
+	__u64 tag;    /* CV_TAG_KEY, as far as the client makes it */
 };
 
 /* [0, n) from 32 random bits, without a division. */
@@ -32,16 +31,53 @@ static __always_inline __u64 hash_mix(__u64 x)
 	return x;
 }
 
+/*
+ * 1 if x is negative, else 0: in assembler, because the compiler would make a
+ * branch of what is done with it, which no processor could foresee, and the
+ * verifier would follow both sides. (It does so too for an arithmetic shift.)
+ */
+static __always_inline __u64 negative(__u64 x)
+{
+	asm volatile("%0 >>= 63" : "+r"(x));
+	return x;
+}
+
+/* a - b in the numbers modulo n. */
+static __always_inline __u32 minus(__u32 a, __u32 b, __u32 n)
+{
+	__u64 difference = (__u64)a - b;
+
+	return difference + negative(difference) * n;
+}
+
+/*
+ * home + second is a function of CV_TAG_CLIENT, modulo the number of sets: two
+ * connections that share a tag and a set share both sets (C9).
+ */
 static __always_inline struct place place_of(bool v6, __u64 hash)
 {
-	__u32 sets = v6 ? geo.sets6 : geo.sets4;
+	__u32 sets = v6 ? geo.sets6 : geo.sets4, client = (__u16)hash + !(__u16)hash;
 	struct place at;
 
 	at.home = scale(hash >> 32, sets);
-	at.second = scale((__u32)hash, sets);
-	at.tag = (__u8)hash + !(__u8)hash;
-	at.way = (hash >> 8) % CV_WAYS;
+	at.second = minus(scale(client * (__u32)geo.hash_key[2], sets), at.home, sets);
+	at.tag = (hash & CV_TAG_KEY & ~CV_TAG_CLIENT) | client;
 	return at;
+}
+
+/* The other part of CV_TAG_KEY: 20 bits of the virtual address and port. */
+static __always_inline __u64 tag_vip(bool v6, const union cv_addr *vaddr, __be16 vport)
+{
+	__u64 x;
+
+	if (v6) {
+		x = (vaddr->q[0] ^ geo.hash_key[2]) * geo.hash_key[1];
+		x = (vaddr->q[1] ^ x ^ x >> 32) * geo.hash_key[0];
+		x = (x ^ x >> 32 ^ vport) * geo.hash_key[3];
+	} else {
+		x = ((__u64)vaddr->v4 << 16 | vport) * geo.hash_key[3];
+	}
+	return x >> 44 << 16;
 }
 
 /*
@@ -49,8 +85,8 @@ static __always_inline struct place place_of(bool v6, __u64 hash)
  * their virtual address and port there: all of a client's would otherwise
  * crowd into the same two sets.
  */
-static __always_inline struct place conn_place(bool v6, const union cv_addr *caddr, __be16 cport, __u8 proto,
-					       __u64 more)
+static __always_inline struct place conn_place(bool v6, const union cv_addr *caddr, __be16 cport,
+					       __u8 proto, __u64 more)
 {
 	/*
 	 * The address below, where its last byte, which differs most, reaches the

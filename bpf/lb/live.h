@@ -6,10 +6,11 @@
  * whatever is not its case takes the way that knows all (xdp_door()), which
  * would do the same with such a packet, only slower.
  *
- * A packet costs what it touches: its own first line, the set's tags, the
- * connection's line, the destination's first line and this CPU's counters.
- * Comparisons are gathered into few branches that nearly always go one way, so
- * that the processor goes on to the next packet while those lines come.
+ * A packet costs what it touches: its own first line, the line of the set's
+ * tags, the destination's first line and this CPU's counters; the connection's
+ * entry only during its first packets (C9). Tags are compared without branches,
+ * and the rest is gathered into few that nearly always go one way, so that the
+ * processor goes on to the next packet while those lines come.
  */
 #ifndef CULVERT_BPF_LB_LIVE_H
 #define CULVERT_BPF_LB_LIVE_H
@@ -68,59 +69,71 @@ static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *
 	return rest | (e->caddr ^ l->caddr.v4) | (e->vaddr ^ l->vaddr.v4);
 }
 
-static __always_inline struct cv_conn_common *live_try(bool v6, __u32 slot, const struct live *l, __u32 *ctl)
+/* The set whose tags hold the packet's connection, and its tag; 0 if there is none, or twins. */
+static __always_inline struct cv_tags *live_find(bool v6, const struct live *l, struct place *at,
+						 __u64 *tag)
+{
+	struct cv_tags *t;
+	__u64 key;
+
+	*at = conn_place(v6, &l->caddr, (__be16)l->ports, l->proto, 0);
+	key = at->tag ^ tag_vip(v6, &l->vaddr, l->ports >> 16);
+	t = tags_at(v6, at->home);
+	if (!t)
+		return NULL;
+	*tag = tag_find(t, key);
+	if (unlikely(!*tag)) {
+		at->home = at->second;
+		t = tags_at(v6, at->home);
+		if (!t)
+			return NULL;
+		*tag = tag_find(t, key);
+	}
+	return *tag && !(*tag & CV_TAG_TWIN) ? t : NULL;
+}
+
+/*
+ * The entry, for a connection that is not LIVE yet. NULL if the packet is not
+ * for it, or if something is due that the other way sees to.
+ */
+static __always_inline struct cv_conn_common *live_entry(bool v6, __u32 slot, const struct live *l,
+							 __u32 now, __u32 timeout, __u32 *ctl)
 {
 	struct cv_conn_common *c = conn_at(v6, slot);
 
 	if (!c)
 		return NULL;
 	*ctl = READ_ONCE(c->ctl);
-	return likely(!live_differs(v6, c, l, *ctl)) ? c : NULL;
+	return live_differs(v6, c, l, *ctl) || cv_before(READ_ONCE(c->expires), now) ||
+			       c->timeout != timeout ?
+		       NULL :
+		       c;
 }
 
-/* More ways of a set with an equal tag than so many are left to the other way. */
-#define LIVE_WAYS 3
-
-static __always_inline struct cv_conn_common *live_probe(bool v6, __u32 set, __u8 tag, const struct live *l,
-							 __u32 *ctl)
+/* A packet of it that leaves by the entry, and from now on perhaps by the tag alone (C9). */
+static __always_inline void live_by_entry(struct cv_conn_common *c, __u32 ctl, __u32 expires,
+					  __u32 timeout, __u64 *word, __u64 tag)
 {
-	struct cv_tags *t = tags_at(v6, set);
-	struct cv_conn_common *c;
-	__u64 equal;
-
-	if (!t)
-		return NULL;
-	equal = tags_equal(tag_word(t), tag);
-	for (int i = 0; i < LIVE_WAYS && equal; i++) {
-		__u64 lowest = equal & -equal;
-
-		c = live_try(v6, set * CV_WAYS + way_of(lowest), l, ctl);
-		if (likely(c))
-			return c;
-		equal ^= lowest;
-	}
-	return NULL;
+	if (c->expires != expires)
+		WRITE_ONCE(c->expires, expires);
+	if (c->in_pkts < CV_IN_PKTS)
+		c->in_pkts++;
+	if (timeout >= CV_TAG_TIMEOUT && tag >> CV_TAG_DEST_SHIFT != CV_TAG_NODEST &&
+	    __sync_val_compare_and_swap(word, tag, tag | CV_TAG_LIVE) == tag &&
+	    READ_ONCE(c->ctl) != ctl)
+		__sync_fetch_and_and(word, ~CV_TAG_LIVE);
 }
 
-/*
- * First where the connection stands if it could choose: one compare of its tag,
- * foreseen as equal, lets the entry's line be fetched while the tags still come.
- */
-static __always_inline struct cv_conn_common *live_find(bool v6, const struct live *l, __u32 *ctl)
+/* Most packets of a busy connection leave the tag as it is, too. */
+static __always_inline void live_by_tag(__u64 *word, __u64 tag)
 {
-	struct place at = conn_place(v6, &l->caddr, (__be16)l->ports, l->proto, 0);
-	struct cv_tags *t = tags_at(v6, at.home);
-	struct cv_conn_common *c;
+	__u64 next = tag | CV_TAG_SEEN;
 
-	if (!t)
-		return NULL;
-	if (likely((__u8)(tag_word(t) >> (8 * at.way)) == at.tag)) {
-		c = live_try(v6, at.home * CV_WAYS + at.way, l, ctl);
-		if (likely(c))
-			return c;
-	}
-	c = live_probe(v6, at.home, at.tag, l, ctl);
-	return likely(c) ? c : live_probe(v6, at.second, at.tag, l, ctl);
+	if (likely((tag & (CV_TAG_SEEN | CV_TAG_PKTS)) == (CV_TAG_SEEN | CV_TAG_PKTS)))
+		return;
+	if ((tag & CV_TAG_PKTS) != CV_TAG_PKTS)
+		next += 1ULL << CV_TAG_PKTS_SHIFT;
+	__sync_val_compare_and_swap(word, tag, next);
 }
 
 /* Can this door send to it, all resolved? */
@@ -131,47 +144,50 @@ static __always_inline bool live_reaches(enum live_in in, const struct cv_nextho
 	return !((nh->flags & (CV_NH_LOCAL | CV_NH_UNRESOLVED | CV_NH_LOST)) | !nh->ifindex);
 }
 
-/* Is nothing due that the other way would see to: expiry, next hop, neighbour, another timeout? */
-static __always_inline bool live_fresh(enum live_in in, const struct cv_conn_common *c, const struct cv_dest *d,
-				       const struct cv_nexthop *nh, const struct live *l, __u32 now, __u32 timeout)
+/* Is nothing due at the destination that the other way would see to: next hop, neighbour? */
+static __always_inline bool live_fresh(enum live_in in, const struct cv_dest *d, const struct cv_nexthop *nh,
+				       const struct live *l, __u32 now)
 {
-	return !(cv_before(READ_ONCE(c->expires), now) | (c->timeout != timeout) |
-		 !(READ_ONCE(d->flags) & CV_DEST_AVAILABLE) | !live_reaches(in, nh) | (l->len > nh->mtu) |
+	return !((int)!(READ_ONCE(d->flags) & CV_DEST_AVAILABLE) | !live_reaches(in, nh) | (l->len > nh->mtu) |
 		 (READ_ONCE(d->nh_due) - now - 1 >= NEIGH_TTL_LIVE) |
 		 (now - READ_ONCE(d->neigh_seen) >= NEIGH_TTL_LIVE));
-}
-
-/*
- * The timer is set anew when it is late by more than 1/256 of its time (3.5 s of
- * 15 minutes): most packets of a busy connection then leave its line clean, and
- * it need not be written back.
- */
-static __always_inline void live_timer(struct cv_conn_common *c, __u32 expires, __u32 timeout)
-{
-	if (expires - c->expires > timeout >> 8)
-		WRITE_ONCE(c->expires, expires);
 }
 
 static __always_inline int live_send(enum live_in in, void *data, void *end, bool v6, const struct live *l)
 {
 	__u32 now = READ_ONCE(clock.now), timeout, ctl = 0, index;
-	struct cv_conn_common *c = live_find(v6, l, &ctl);
+	struct cv_conn_common *c = NULL;
 	struct cv_nexthop *nh;
+	struct cv_tags *tags;
+	struct place at;
 	struct cv_dest *d;
+	__u64 tag, *word;
 
-	if (!c)
+	tags = live_find(v6, l, &at, &tag);
+	if (!tags)
 		return LIVE_NOT;
-	index = c->dest;
+	word = &tags->tag[tag >> CV_TAG_WAY_SHIFT & (CV_WAYS - 1)];
+	timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
+							     CV_TIMEOUT_UDP];
+	if (unlikely(!(tag & CV_TAG_LIVE))) {
+		c = live_entry(v6, at.home * CV_WAYS + (tag >> CV_TAG_WAY_SHIFT & (CV_WAYS - 1)), l,
+			       now, timeout, &ctl);
+		if (!c)
+			return LIVE_NOT;
+	}
+	index = tag >> CV_TAG_DEST_SHIFT;
 	d = dest_at(index);
 	if (!d)
 		return LIVE_NOT;
 	nh = &d->nh[READ_ONCE(d->nh_cur) & 1];
-	timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED : CV_TIMEOUT_UDP];
-	if (unlikely(!live_fresh(in, c, d, nh, l, now, timeout)) || unlikely(READ_ONCE(c->ctl) != ctl) ||
-	    (in != LIVE_ROUTED && !decrease_ttl(data, end, v6)))
+	if (unlikely(!live_fresh(in, d, nh, l, now)) ||
+	    unlikely((READ_ONCE(*word) ^ tag) & ~(CV_TAG_SEEN | CV_TAG_PKTS)) ||
+	    unlikely(c && READ_ONCE(c->ctl) != ctl) || (in != LIVE_ROUTED && !decrease_ttl(data, end, v6)))
 		return LIVE_NOT;
-	live_timer(c, now + timeout, timeout);
-	count_packet(c);
+	if (unlikely(c))
+		live_by_entry(c, ctl, now + timeout, timeout, word, tag);
+	else
+		live_by_tag(word, tag);
 	count_in(index, l->len);
 	count_cause(CV_C_SENT);
 	set_macs(data, nh);
@@ -239,7 +255,7 @@ static __always_inline int live_frame(enum live_in in, void *data, void *end, __
 	return LIVE_NOT;
 }
 
-static __always_inline int live_door(struct xdp_md *ctx)
+static __noinline int live_door(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 

@@ -197,6 +197,8 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 				break;
 			seen = __sync_val_compare_and_swap(&r->c->ctl, ctl, next);
 			if (seen == ctl) {
+				if ((ctl & CV_CTL_STATE) == CV_TCP_ESTABLISHED)
+					tag_not_live(v6, r->slot);
 				if ((ctl ^ next) & CV_CTL_INACTIVE)
 					dest_move_conn(d, next & CV_CTL_INACTIVE);
 				ctl = next;

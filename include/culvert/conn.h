@@ -3,12 +3,14 @@
  * The connection table: layout and invariants.
  *
  * One table for IPv4 and one for IPv6. A table is a number of sets; a set is 8
- * tags (cv_tags, 16 bytes: four sets share a cache line) and 8 entries. A key
- * has a home set and a second set, both computed from the keyed hash of
- * (protocol, client address, client port) only, so that both directions of a
- * NAT'd connection find the same entry, as IPVS hashes (ip_vs_conn.c).
- * Templates of persistent clients are never looked up by an answer; their hash
- * covers the virtual address and port as well.
+ * tags (cv_tags, one cache line) and 8 entries. A key has a home set and a
+ * second set, both computed from the keyed hash of (protocol, client address,
+ * client port) only, so that both directions of a NAT'd connection find the same
+ * entry, as IPVS hashes (ip_vs_conn.c). Templates of persistent clients are never
+ * looked up by an answer; their hash covers the virtual address and port as well.
+ *
+ * A tag holds all that a packet of a busy connection needs, so that such a packet
+ * touches one line of a table that is an eighth as large as the entries'.
  *
  * Invariants, each with its reason:
  *
@@ -26,8 +28,8 @@
  *     connection ends by the swap from live to busy: whoever wins the swap
  *     adjusts the counts of the destination. Every connection is therefore
  *     counted exactly once, in activeconns or in inactconns.
- * C5  A key appears once: it is inserted under the lock of its home set (one of
- *     CV_LOCKS stripes), after a last look. The lock is taken with a bounded
+ * C5  A key appears once: it is inserted under the lock of its pair of sets (one
+ *     of CV_LOCKS stripes), after a last look. The lock is taken with a bounded
  *     number of tries and held across no helper but the clock; a packet that
  *     cannot have it in time is dropped and counted, and never waits.
  * C6  A connection holds its destination: the slot of a destination is given to
@@ -40,6 +42,16 @@
  *     would end the template takes ctl first and then looks at n_control. So of
  *     two at once one finds the other. n_control outlives the slot's owner: it is
  *     zero again when all who counted themselves are gone.
+ * C9  Who finds a tag with CV_TAG_LIVE and its own CV_TAG_KEY needs to read no
+ *     entry: it is established, its timer is long, and its packets go to the tag's
+ *     destination by direct routing. Among connections this is exact: CV_TAG_KEY
+ *     determines the pair of sets together with either of them, so all that share
+ *     it meet under one lock; there both get CV_TAG_TWIN and are never LIVE. (A
+ *     packet of no connection is taken for a LIVE one's with a chance of less than
+ *     16 in 2^36, and reaches a server that answers it with RST.) Who sets LIVE
+ *     looks at ctl afterwards, and who changes the state looks at LIVE afterwards,
+ *     so of two at once one finds the other. A LIVE connection's timer is kept by
+ *     the sweeper, from CV_TAG_SEEN.
  */
 #ifndef CULVERT_CONN_H
 #define CULVERT_CONN_H
@@ -49,8 +61,22 @@
 #define CV_WAYS 8
 
 struct cv_tags {
-	__u8 tag[CV_WAYS];	/* 0: free */
+	__u64 tag[CV_WAYS];	/* no CV_TAG_CLIENT: free */
 };
+
+#define CV_TAG_CLIENT 0xffffULL		/* 16 bits of the client's hash, never 0 in a tag in use */
+#define CV_TAG_KEY 0xfffffffffULL	/* those and 20 more, which the virtual address and port are in too */
+#define CV_TAG_WAY_SHIFT 36		/* 3 bits: the way of the set that it stands at */
+#define CV_TAG_TWIN (1ULL << 39)	/* another connection had the same KEY */
+#define CV_TAG_SEEN (1ULL << 40)	/* a packet came since the timer was set */
+#define CV_TAG_PKTS_SHIFT 41	/* 3 bits: packets seen by the tag alone, counted up to 7 */
+#define CV_TAG_PKTS (7ULL << CV_TAG_PKTS_SHIFT)
+#define CV_TAG_LIVE (1ULL << 44)	/* see C9 */
+#define CV_TAG_DEST_SHIFT 45		/* 19 bits: index of the destination, or CV_TAG_NODEST */
+#define CV_TAG_NODEST 0x7ffffULL	/* none, or too large: never LIVE */
+
+/* A connection whose timeout is shorter, in ticks, is never LIVE: its timer is to be exact. */
+#define CV_TAG_TIMEOUT (64 * CV_HZ)
 
 /* TCP states, in IPVS's order (include/net/ip_vs.h). */
 enum cv_tcp_state {
@@ -140,7 +166,7 @@ struct cv_conn_common {
 	__u32 control;		/* slot of its template in this table, if CONTROLLED */
 	__u32 n_control;	/* of a template: how many connections it controls */
 	__u32 fwmark;		/* of the packet that made the connection */
-	__u32 in_pkts;		/* packets from the client, counted up to CV_IN_PKTS */
+	__u32 in_pkts;		/* packets from the client, up to CV_IN_PKTS; see cv_in_pkts() */
 };				/* 40 bytes */
 
 struct cv_conn4 {
@@ -158,6 +184,14 @@ struct cv_conn6 {
 	union cv_addr daddr;	/* an IPv4 destination's stands in the first word */
 	__u32 reserved[2];
 };				/* 96 bytes */
+
+/* Packets from the client, counted up to CV_IN_PKTS: by the entry and, while LIVE, by the tag. */
+static inline __u32 cv_in_pkts(const struct cv_conn_common *c, __u64 tag)
+{
+	__u32 n = c->in_pkts + ((tag & CV_TAG_PKTS) >> CV_TAG_PKTS_SHIFT);
+
+	return n < CV_IN_PKTS ? n : CV_IN_PKTS;
+}
 
 /*
  * Sets for a number of connections: a fifth more slots than connections. Of a

@@ -381,7 +381,7 @@ struct cv_geometry {
 	__u32 max_dests;
 	__u32 ncpus;		/* possible CPUs */
 	__u32 fib_src;		/* bpf_fib_lookup() knows BPF_FIB_LOOKUP_SRC */
-	__u64 hash_key[4];	/* random; [0] and [1] odd */
+	__u64 hash_key[4];	/* random and odd */
 	__u64 netns_cookie;
 };
 #define CV_LAYOUT_VERSION 1

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Connections whose tag says all (C9 of include/culvert/conn.h): when they come
+ * to that and when they lose it, that nothing but speed tells them from others,
+ * and that no packet takes another connection's tag for its own.
+ */
+#include "case.h"
+
+static const struct packet syn = {}, ack = { .flags = ACK }, fin = { .flags = FIN | ACK },
+			   syn6 = { .v6 = true }, ack6 = { .v6 = true, .flags = ACK },
+			   udp = { .proto = IPPROTO_UDP, .payload = 18 };
+
+#define ESTABLISHED_TIMEOUT (900 * CV_HZ)
+
+/* The tag of the connection of a packet. */
+static __u64 *tag_of(const struct packet *of)
+{
+	struct cv_conn_common *c = table_find(path, of);
+	size_t size = of->v6 ? sizeof(struct cv_conn6) : sizeof(struct cv_conn4);
+
+	assert_non_null(c);
+	return table_tag(path, of->v6, ((char *)c - (char *)table_at(path, of->v6, 0)) / size);
+}
+
+static bool is_live(const struct packet *of)
+{
+	return *tag_of(of) & CV_TAG_LIVE;
+}
+
+static void say(const struct packet *p, int times)
+{
+	for (int i = 0; i < times; i++)
+		expect_fate(path, XDP_DOOR, p, SENT);
+}
+
+/* A service and an established connection, busy enough to be live. */
+static uint32_t begin(const struct packet *first, const struct packet *next)
+{
+	uint32_t dest;
+
+	path_reset(path);
+	dest = simple_service(path, first->v6, first->proto);
+	say(first, 1);
+	say(next, 2);
+	assert_true(is_live(next));
+	return dest;
+}
+
+static void becomes_live(void **state)
+{
+	path_reset(path);
+	simple_service(path, false, IPPROTO_TCP);
+	say(&syn, 2);
+	assert_false(is_live(&syn));	/* SYN_RECV */
+	say(&ack, 1);
+	assert_false(is_live(&ack));	/* this one made it ESTABLISHED, the long way */
+	say(&ack, 1);
+	assert_true(is_live(&ack));
+	begin(&syn6, &ack6);
+	begin(&udp, &udp);
+}
+
+/* The entry is neither needed nor touched, and yet nothing is missing from what is counted. */
+static void entry_untouched(void **state)
+{
+	uint32_t dest = begin(&syn, &ack);
+	struct cv_conn4 before, *entry = (struct cv_conn4 *)table_find(path, &ack);
+
+	before = *entry;
+	path_advance(path, 10);
+	for (int i = 4; i < 20; i++) {
+		say(&ack, 1);
+		assert_memory_equal(entry, &before, sizeof(before));
+		assert_int_equal(cv_in_pkts(&entry->c, *tag_of(&ack)), i < CV_IN_PKTS ? i : CV_IN_PKTS);
+		assert_int_equal(path_counters(path, dest).inpkts, i);
+	}
+	expect_counts(path, dest, 1, 0);
+	expect_audit(path);
+}
+
+/* The sweeper keeps the timer of a live one, and ends it when packets stay away. */
+static void timer(void **state)
+{
+	uint32_t dest = begin(&syn, &ack);
+
+	for (int i = 0; i < 20; i++) {
+		path_advance(path, ESTABLISHED_TIMEOUT / 2);
+		say(&ack, 1);
+		path_sweep(path);
+		expect_conn(path, &ack, "ESTABLISHED", 900);
+	}
+	assert_true(is_live(&ack));
+	path_advance(path, ESTABLISHED_TIMEOUT);
+	path_sweep(path);
+	assert_non_null(table_find(path, &ack));
+	path_advance(path, 1);
+	path_sweep(path);
+	assert_null(table_find(path, &ack));
+	expect_counts(path, dest, 0, 0);
+	expect_audit(path);
+}
+
+/* A packet that takes the long way before the sweeper came does not take it for dead. */
+static void before_the_sweeper(void **state)
+{
+	begin(&syn, &ack);
+	path_advance(path, ESTABLISHED_TIMEOUT - 1);
+	say(&ack, 1);
+	path_advance(path, ESTABLISHED_TIMEOUT - 1);
+	say(&fin, 1);
+	assert_int_equal(path_cause(path, CV_C_CONN_EXPIRED), 0);
+	expect_conn(path, &fin, "FIN_WAIT", 120);
+}
+
+/* Every packet that changes the state is seen, and ends it. */
+static void ends_with_the_state(void **state)
+{
+	uint32_t dest;
+
+	for (int door = 0; door < DOORS; door++) {
+		dest = begin(&syn, &ack);
+		expect_fate(path, (enum door)door, &fin, SENT);
+		assert_false(is_live(&fin));
+		expect_conn(path, &fin, "FIN_WAIT", 120);
+		expect_counts(path, dest, 0, 1);
+		say(&ack, 3);
+		assert_false(is_live(&fin));
+		dest = begin(&syn, &ack);
+		expect_fate(path, (enum door)door, &(struct packet){ .flags = RST }, SENT);
+		expect_conn(path, &ack, "CLOSE", 10);
+		assert_false(is_live(&ack));
+		expect_audit(path);
+	}
+}
+
+/* Nothing goes to a destination that was deleted. */
+static void deleted(void **state)
+{
+	uint32_t dest = begin(&syn, &ack);
+
+	path->dests[dest].flags &= ~CV_DEST_AVAILABLE;
+	expect_fate(path, XDP_DOOR, &ack, DROPPED);
+	path->settings->expire_nodest_conn = 1;
+	expect_fate(path, XDP_DOOR, &ack, PASSED);
+	assert_null(table_find(path, &ack));
+	expect_audit(path);
+}
+
+/* Timers that are short are kept exactly; one that is made short is so from the next sweep on. */
+static void short_timeouts(void **state)
+{
+	uint32_t *timeout = &path->settings->timeout[CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED];
+
+	begin(&syn, &ack);
+	*timeout = CV_TAG_TIMEOUT - CV_HZ;
+	say(&ack, 1);
+	path_sweep(path);
+	assert_false(is_live(&ack));
+	expect_conn(path, &ack, "ESTABLISHED", 63);
+	say(&ack, 3);
+	assert_false(is_live(&ack));
+	*timeout = CV_TAG_TIMEOUT;
+	say(&ack, 2);
+	assert_true(is_live(&ack));
+}
+
+/*
+ * Another connection has the same key in its tag, which takes 2^36 tries to come
+ * by; so the first one's tag is given the second's key. Both lose the short way.
+ */
+static void twins(void **state)
+{
+	static const struct packet syn2 = { .sport = 40001 }, ack2 = { .sport = 40001, .flags = ACK };
+	__u64 *first, key;
+
+	begin(&syn, &ack);
+	say(&syn2, 1);
+	key = *tag_of(&syn2) & CV_TAG_KEY;
+	path_advance(path, 61 * CV_HZ);
+	path_sweep(path);
+	assert_null(table_find(path, &syn2));
+	first = tag_of(&ack);
+	*first = (*first & ~CV_TAG_KEY) | key;
+
+	say(&syn2, 1);
+	assert_true(*first & CV_TAG_TWIN);
+	assert_false(*first & CV_TAG_LIVE);
+	assert_true(*tag_of(&syn2) & CV_TAG_TWIN);
+	say(&ack2, 5);
+	assert_false(is_live(&ack2));
+	expect_conn(path, &ack2, "ESTABLISHED", 900);
+}
+
+/* The same client's connections with two virtual addresses share a place, not a key. */
+static void same_client(void **state)
+{
+	static const struct packet other = { .dport = 81 }, other_ack = { .dport = 81, .flags = ACK };
+	uint32_t dest = begin(&syn, &ack), dest2;
+
+	dest2 = dest_add(path, service_add(path, &(struct service_spec){ .port = 81 }),
+			 &(struct dest_spec){ .number = 2 });
+
+	say(&other, 1);
+	say(&other_ack, 2);
+	assert_true(is_live(&other_ack));
+	assert_int_equal(*tag_of(&ack) & CV_TAG_CLIENT, *tag_of(&other_ack) & CV_TAG_CLIENT);
+	assert_int_not_equal(*tag_of(&ack) & CV_TAG_KEY, *tag_of(&other_ack) & CV_TAG_KEY);
+	say(&ack, 5);
+	say(&other_ack, 7);
+	assert_int_equal(path_counters(path, dest).inpkts, 8);
+	assert_int_equal(path_counters(path, dest2).inpkts, 10);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(becomes_live),	       cmocka_unit_test(entry_untouched),
+	cmocka_unit_test(timer),	       cmocka_unit_test(before_the_sweeper),
+	cmocka_unit_test(ends_with_the_state), cmocka_unit_test(deleted),
+	cmocka_unit_test(short_timeouts),      cmocka_unit_test(twins),
+	cmocka_unit_test(same_client),
+};
+
+PACKET_MAIN("live", (&(struct sizes){ .sets = 4 }), tests)
