@@ -33,18 +33,12 @@ static __always_inline int tc_culvert0_door(struct __sk_buff *skb)
 	end = (void *)(long)skb->data_end;
 	f.mark = skb->mark;
 	parsed = parse_frame(data, end, &f, true);
+	if (parsed == PARSE_FRAGMENT && cut_marked(skb))
+		return cut_resume(skb, &f);
 	if (skb->ingress_ifindex && f.len && data + ETH_HLEN <= end &&
 	    increase_ttl(data, end, f.v6))
 		f.ttl++;
-	if (parsed == PARSE_FRAGMENT) {
-		rc = frag_enter(skb, &f);
-		return rc == FRAG_WHOLE ? tc_balance(skb, &f, true) : rc;
-	}
-	if (parsed == PARSE_MALFORMED || (parsed != PARSE_OTHER && !length_fits(&f, skb->len)))
-		return tc_pass(CV_C_PASS_MALFORMED);
-	if (parsed == PARSE_OTHER)
-		return tc_pass(CV_C_PASS_OTHER);
-	return parsed == PARSE_ICMP ? relay_icmp(skb, &f) : tc_balance(skb, &f, false);
+	return tc_enter(skb, &f, parsed);
 }
 
 /*

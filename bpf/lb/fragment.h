@@ -19,8 +19,8 @@
 #ifndef CULVERT_BPF_LB_FRAGMENT_H
 #define CULVERT_BPF_LB_FRAGMENT_H
 
+#include "cut.h"
 #include "decide.h"
-#include "tc_xmit.h"
 
 #define FRAG_PIECES 1024
 #define FRAG_BYTES 2048		/* of the network layer; jumbo fragments pass to the stack */
@@ -48,8 +48,9 @@ struct frag_queue {
 	__u32 n;		/* pieces; of a decided queue: that have yet to come in again */
 	__u32 verdict;		/* enum verdict of the whole */
 	struct conn_id conn;
-	__u32 whole;		/* length of the packet put together */
-	__u32 header;		/* of that, bytes before the payload */
+	__u32 header;		/* bytes before a piece's payload */
+	__u32 largest;		/* piece, bytes of the network layer */
+	__u32 id;		/* of IPv6: the fragments leave with another, for two servers' answers may have the same */
 	__u32 piece[FRAG_MOST];	/* slots in the pool, by arrival */
 };
 
@@ -75,6 +76,8 @@ struct {
 } frag_pool SEC(".maps");
 
 struct cv_frag_ring frag_ring SEC(".data.frag_ring");
+
+#define FRAG_HEADER6 8		/* IPv6's fragment header */
 
 /* A fragment's place in its packet. */
 struct frag {
@@ -246,10 +249,10 @@ static __noinline int frag_collect(struct __sk_buff *skb, struct flow *f, struct
 	q->piece[at] = slot;
 	q->n = at + 1;
 	q->got += g->payload;
+	if (f->len > q->largest)
+		q->largest = f->len;
 	if (!g->more)
 		q->total = g->offset + g->payload;
-	if (!g->offset)
-		q->whole = f->len - g->payload;
 	if (q->total && q->got > q->total)	/* they overlap: RFC 5722, RFC 8200 */
 		q->state = FRAG_DEAD;
 	return q->total && q->got == q->total && q->state == FRAG_OPEN;
@@ -287,11 +290,16 @@ static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_que
 	if (!f || !g || !q)
 		return false;
 	f->proto = g->key.proto;
-	q->whole += q->total;
 	q->header = f->l4 - ETH_HLEN;
+	q->id = ((g->key.saddr.q[0] ^ g->key.saddr.q[1] ^ g->key.id) * geo.hash_key[0]) >> 32;
 	q->verdict = V_PASS;
 	q->state = FRAG_DECIDED;
-	return frag_head(q, f, q->header);
+	if (!frag_head(q, f, q->header))
+		return false;
+	if (f->v6)		/* there is no fragment header in the whole */
+		f->l4 -= FRAG_HEADER6;
+	f->len = f->l4 - ETH_HLEN + q->total;
+	return true;
 }
 
 struct frag_release {
@@ -300,25 +308,6 @@ struct frag_release {
 	__u32 offset;	/* of the next piece */
 	__u32 header;	/* bytes before the payload */
 };
-
-/*
- * Once more through the hook that it came to: an uplink's is on the way in,
- * culvert0's on the way out, where forwarding took one of its TTL.
- */
-static __always_inline int frag_again(struct __sk_buff *skb)
-{
-	void *data, *end;
-
-	if (skb->ifindex != settings.culvert0)
-		return bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
-	data = (void *)(long)skb->data;
-	end = (void *)(long)skb->data_end;
-	if (data + ETH_HLEN + 1 > end)
-		return -1;
-	if (skb->ingress_ifindex && !decrease_ttl(data, end, *(__u8 *)(data + ETH_HLEN) >> 4 == 6))
-		return -1;
-	return bpf_clone_redirect(skb, skb->ifindex, 0);
-}
 
 /* The frame becomes the next piece of the packet and comes in once more. */
 static long frag_release_step(__u32 step, void *arg)
@@ -332,7 +321,7 @@ static long frag_release_step(__u32 step, void *arg)
 	n = bounded((__u32)p->len - 1, FRAG_BYTES - 1) + 1;
 	if (bpf_skb_change_tail(r->skb, ETH_HLEN + n, 0) ||
 	    bpf_skb_store_bytes(r->skb, ETH_HLEN, p->bytes, n, 0) ||
-	    frag_again(r->skb))
+	    tc_again(r->skb))
 		return 1;
 	r->offset += n - r->header;
 	return r->offset >= r->q->total;
@@ -349,17 +338,130 @@ static __noinline int frag_release(struct __sk_buff *skb, struct frag_queue *q)
 	return TC_ACT_SHOT;
 }
 
+/* ---- putting together ----------------------------------------------------- */
+
+struct frag_join {
+	struct __sk_buff *skb;
+	struct whole *w;
+	struct frag_queue *q;
+	__u32 header;	/* bytes before the payload in memory; a piece's may be more */
+	__u32 offset;	/* of the next piece */
+};
+
+/* A piece of the pool into memory, by way of the frame: BPF has no other way to copy so much. Its payload, bytes. */
+GLOBAL __u32 frag_join_one(struct __sk_buff *skb, struct whole *w, struct frag_piece *p, __u32 header, __u32 at)
+{
+	__u32 n;
+
+	if (!w || !p || p->len <= header || p->len > FRAG_BYTES ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN, p->bytes, FRAG_BYTES, 0))
+		return 0;
+	if (!w->cuts && bpf_skb_load_bytes(skb, ETH_HLEN, w->bytes + WHOLE_ROOM, 60))
+		return 0;
+	n = bounded(p->len - header - 1, FRAG_BYTES - 1) + 1;
+	if (w->cuts >= WHOLE_CUTS || bpf_skb_load_bytes(skb, ETH_HLEN + header, whole_at(w, at), n))
+		return 0;
+	w->cut[bounded(w->cuts, WHOLE_CUTS - 1)] = n;
+	if (w->cuts) {
+		w->behind += n;
+		if (n > w->most)
+			w->most = n;
+	}
+	w->cuts++;
+	return n;
+}
+
+static long frag_join_step(__u32 step, void *arg)
+{
+	struct frag_join *j = arg;
+	__u32 slot = frag_piece_at(j->q, j->offset), n;
+	struct frag_piece *p = slot == CV_NONE ? NULL : bpf_map_lookup_elem(&frag_pool, &slot);
+
+	if (!p)
+		return 1;
+	n = frag_join_one(j->skb, j->w, p, j->q->header, j->header + j->offset);
+	j->offset += n;
+	return !n || j->offset >= j->q->total;
+}
+
+static __always_inline void frag_head4(struct whole *w, __u32 header)
+{
+	struct iphdr *ip = (void *)whole_at(w, 0);
+
+	ip->tot_len = bpf_htons(w->len);
+	ip->frag_off = 0;
+	ip->check = 0;
+	ip->check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)ip, bounded(header, 0x3c), 0));
+}
+
+static __always_inline void frag_head6(struct whole *w, __u32 header, __u8 proto)
+{
+	struct ipv6hdr *ip = (void *)whole_at(w, 0);
+
+	ip->payload_len = bpf_htons(w->len - sizeof(*ip));
+	ip->nexthdr = proto;
+}
+
+static __always_inline struct frag_queue *frag_mine(void)
+{
+	struct frag_work *w;
+	__u32 zero = 0;
+
+	w = bpf_map_lookup_elem(&frag_works, &zero);
+	return w ? bpf_map_lookup_elem(&frag_queues, &w->frag.key) : NULL;
+}
+
+/*
+ * The packet that frag_enter() called whole, in memory. Its fragments do not
+ * come in again. Extension headers before IPv6's fragment header are not
+ * handled: which of them names the next one is forgotten by now.
+ */
+GLOBAL int frag_join(struct __sk_buff *skb, struct flow *f)
+{
+	struct frag_join j = { .skb = skb, .q = frag_mine(), .w = whole_mine() };
+
+	if (!f || !j.q || !j.w)
+		return false;
+	j.header = f->l4 - ETH_HLEN;
+	if (f->v6 ? j.header != sizeof(struct ipv6hdr) : j.header > 60)
+		return false;
+	j.w->start = WHOLE_ROOM;
+	j.w->len = j.header + j.q->total;
+	j.w->limit = j.q->largest;
+	j.w->cuts = j.w->most = j.w->behind = 0;
+	if (j.w->len >= WHOLE_MOST || bpf_skb_change_tail(skb, ETH_HLEN + FRAG_BYTES, 0))
+		return false;
+	bpf_loop(FRAG_MOST, frag_join_step, &j, 0);
+	j.q->due = READ_ONCE(clock.now) - 1;
+	if (j.offset < j.q->total)
+		return false;
+	if (f->v6)
+		frag_head6(j.w, j.header, f->proto);
+	else
+		frag_head4(j.w, j.header);
+	return true;
+}
+
 /* ---- sending -------------------------------------------------------------- */
 
-/* A fragment of a packet that was decided upon, by the connection's method. */
+static __always_inline void frag_hop(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest, bool reply,
+				     struct hop *hop)
+{
+	if (reply)
+		tc_lookup(skb, &f->daddr, f->v6, hop);
+	else
+		tc_hop(skb, dest, READ_ONCE(clock.now), hop);
+}
+
+/* A fragment of a packet that was decided upon, by the connection's method: direct routing, masq, or local. */
 static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct frag *g, struct frag_queue *q)
 {
 	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
 	struct nat n = { .fragment = true, .whole = q ? q->total : 0 };
-	__u32 index, ctl;
 	bool reply;
+	__u32 ctl;
 
 	if (!f || !g || !q || !s)
 		return tc_drop(CV_C_DROP_ERROR);
@@ -371,19 +473,8 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	ctl = READ_ONCE(c->ctl);
 	if (!(ctl & CV_CTL_LIVE) || (ctl ^ q->conn.ctl) & CV_CTL_GEN)
 		return tc_drop(CV_C_DROP_ERROR);
-	index = c->dest;
 	reply = q->verdict == V_REPLY;
-	if (reply)
-		nexthop_lookup(skb, &f->daddr, f->v6, &s->hop);
-	else
-		tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
-	if (!g->offset) {	/* counts for all of them */
-		conn_step_slot(f->v6, q->conn.slot, ctl, STEP(c->proto, reply ? FROM_SERVER : FROM_CLIENT, 0));
-		if (reply)
-			count_out(index, q->whole);
-		else
-			count_in(index, q->whole);
-	}
+	frag_hop(skb, f, dest, reply, &s->hop);
 	f->proto = g->offset ? 0 : c->proto;	/* 0: there are no ports to rewrite */
 	f->sport = c->dport;			/* as the one end or the other of it is read */
 	f->dport = c->vport;
@@ -395,8 +486,8 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	}
 	if (!s->hop.nh.ifindex)
 		return tc_drop(CV_C_DROP_NOROUTE);
-	if (c->method == CV_TUNNEL)
-		return tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
+	if (f->v6 && bpf_skb_store_bytes(skb, f->l4 - 4, &q->id, sizeof(q->id), 0))
+		return tc_drop(CV_C_DROP_ERROR);
 	return tc_send_dr(skb, f, &s->hop);
 }
 
@@ -423,7 +514,7 @@ static __noinline int frag_follow(struct __sk_buff *skb, struct flow *f, struct 
 /* What frag_enter() returns besides a tc action: the packet is whole, and the caller decides upon it. */
 #define FRAG_WHOLE 0x40000
 
-static __noinline int frag_enter(struct __sk_buff *skb, struct flow *f)
+GLOBAL int frag_enter(struct __sk_buff *skb, struct flow *f)
 {
 	struct frag_queue *q;
 	struct frag_work *w;
@@ -448,20 +539,111 @@ static __noinline int frag_enter(struct __sk_buff *skb, struct flow *f)
 }
 
 /* The verdict on the packet that frag_enter() called whole: its fragments go by that. */
-static __noinline int frag_decided(struct __sk_buff *skb, int verdict, __u32 slot, __u32 ctl)
+GLOBAL int frag_settle(struct __sk_buff *skb, int verdict)
 {
-	struct frag_work *w;
-	struct frag_queue *q;
-	__u32 zero = 0;
+	struct frag_queue *q = frag_mine();
 
-	w = bpf_map_lookup_elem(&frag_works, &zero);
-	q = w ? bpf_map_lookup_elem(&frag_queues, &w->frag.key) : NULL;
 	if (!q)
 		return tc_drop(CV_C_DROP_ERROR);
-	q->conn.slot = slot;
-	q->conn.ctl = ctl;
 	q->verdict = verdict;
 	return frag_release(skb, q);
+}
+
+/* UDP over IPv4 without a checksum gets one from masq, over all of its fragments. */
+static __always_inline bool frag_wants_sum(struct frag_queue *q, const struct flow *f)
+{
+	__u32 slot = frag_piece_at(q, 0), at = bounded(q->header, 0x3f) + offsetof(struct udphdr, check);
+	struct frag_piece *p = slot == CV_NONE ? NULL : bpf_map_lookup_elem(&frag_pool, &slot);
+
+	return p && f->proto == IPPROTO_UDP && !f->v6 && !*(__u16 *)(p->bytes + at);
+}
+
+/* No fragment is larger than what came; what IPVS makes of that when it tunnels from one family to the other. */
+static __always_inline __u32 frag_limit(const struct flow *f, const struct cv_dest *dest, __u32 largest)
+{
+	if (!(dest->flags & CV_DEST_IPV6))
+		return f->v6 ? 0 : largest;
+	if (!f->v6)
+		return 0;
+	return largest < 1280 ? 1280 : largest;
+}
+
+/* Puts the packet together for cut_send(), or for the error that is to say why it cannot go on. */
+GLOBAL int frag_remake(struct __sk_buff *skb, struct flow *f, __u32 slot, bool reply)
+{
+	struct tc_scratch *s = tc_scratch();
+	struct whole *w = whole_mine();
+	struct cv_conn_common *c;
+	struct cv_dest *dest;
+	__u32 room, largest;
+
+	if (!f || !s || !w || !frag_join(skb, f))
+		return tc_drop(CV_C_DROP_ERROR);
+	largest = w->limit;
+	c = conn_at(f->v6, slot);
+	dest = c ? dest_at(c->dest) : NULL;
+	if (!dest)
+		return tc_drop(CV_C_DROP_ERROR);
+	if (f->ttl <= 1)
+		return SEND_TTL;
+	room = s->hop.nh.mtu;
+	if (c->method == CV_TUNNEL && room) {
+		room -= tun_overhead(dest);
+		if (room < tun_least(dest))
+			return tc_drop(CV_C_DROP_TOOBIG);
+		w->limit = frag_limit(f, dest, largest);
+		if (dest->flags & CV_DEST_IPV6 && !f->v6)	/* in front of IPv4's there is no room */
+			w->cuts = 0;
+	}
+	if (f->v6 && room && largest > room) {
+		if (!reply)
+			whole_one_hop(w, true);
+		return SEND_TOO_BIG | room;
+	}
+	return SEND_WHOLE;
+}
+
+/*
+ * The packet that frag_enter() called whole goes its connection's way: the
+ * fragments as they came, or by way of memory if they are to leave as others,
+ * or if the connection ends with this packet (FRAG_ONCE).
+ */
+#define FRAG_REPLY 1U
+#define FRAG_ONCE 2U
+
+GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 ctl, __u32 flags)
+{
+	struct conn_ref conn = { .slot = slot, .ctl = ctl };
+	bool reply = flags & FRAG_REPLY;
+	struct frag_queue *q = frag_mine();
+	struct tc_scratch *s = tc_scratch();
+	struct cv_conn_common *c;
+	struct cv_dest *dest;
+	__u32 index;
+
+	if (!f || !q || !s)
+		return tc_drop(CV_C_DROP_ERROR);
+	c = conn_at(f->v6, slot);
+	if (!c)
+		return tc_drop(CV_C_DROP_ERROR);
+	conn.c = c;
+	index = c->dest;
+	dest = dest_at(index);
+	if (!dest || !conn_same(&conn))
+		return tc_drop(CV_C_DROP_ERROR);
+	conn_step_slot(f->v6, slot, ctl, STEP(f->proto, reply ? FROM_SERVER : FROM_CLIENT, f->tcp_flags));
+	if (reply)
+		count_out(index, f->len);
+	else
+		count_in(index, f->len);
+	q->conn.slot = slot;
+	q->conn.ctl = ctl;
+	frag_hop(skb, f, dest, reply, &s->hop);
+	if (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
+	    (c->method == CV_TUNNEL || flags & FRAG_ONCE || f->ttl <= 1 || (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
+	     (c->method == CV_MASQ && frag_wants_sum(q, f))))
+		return SEND_REMAKE;
+	return frag_settle(skb, reply ? V_REPLY : V_SEND);
 }
 
 #endif

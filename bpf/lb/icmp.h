@@ -2,8 +2,8 @@
 /*
  * ICMP and ICMPv6 errors in answer to a packet that cannot go on, from the
  * address it was for (the virtual one): icmp_send() and icmpv6_send() choose
- * that source too when the address is local. Built in place out of the packet
- * itself, in tc.
+ * that source too when the address is local. Built in memory (whole.h) and written
+ * over the packet itself, in tc.
  */
 #ifndef CULVERT_BPF_LB_ICMP_H
 #define CULVERT_BPF_LB_ICMP_H
@@ -11,7 +11,7 @@
 #include <linux/pkt_cls.h>
 
 #include "../packet.h"
-#include "frame_sum.h"
+#include "whole.h"
 
 /* RFC 792, RFC 4443: linux/icmp.h wants the C library's headers, which BPF has not. */
 #define ICMP_DEST_UNREACH 3
@@ -39,6 +39,8 @@ struct icmp_head {
 struct icmp_error {
 	__u8 type;
 	__u8 code;
+	bool whole;	/* about what is in memory, not what is in the frame */
+	bool router;	/* from the director's own address, not from the one that the packet was for */
 	__u32 mtu;	/* of "fragmentation needed" and "packet too big", else 0 */
 };
 
@@ -116,77 +118,79 @@ struct icmp6_head {
 	struct icmp_head icmp;
 };
 
-static __always_inline int icmp4_write(struct __sk_buff *skb, const struct flow *f, const struct icmp_error *e,
-				       __u32 quoted)
+static __always_inline void icmp4_write(struct whole *w, const struct flow *f, const struct icmp_error *e)
 {
-	struct icmp4_head h = {};
-	__u32 at = ETH_HLEN + sizeof(h.ip);
+	struct icmp4_head *h = (void *)whole_at(w, 0);
 
-	h.ip.version = 4;
-	h.ip.ihl = 5;
-	h.ip.tos = (f->tos & 0x1e) | 0xc0;	/* icmp_send(): precedence internetwork control */
-	h.ip.id = (__u16)bpf_get_prandom_u32();
-	h.ip.tot_len = bpf_htons(sizeof(h) + quoted);
-	h.ip.ttl = 64;
-	h.ip.protocol = IPPROTO_ICMP;
-	h.ip.saddr = f->daddr.v4;
-	h.ip.daddr = f->saddr.v4;
-	h.ip.check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&h.ip, sizeof(h.ip), 0));
-	h.icmp.type = e->type;
-	h.icmp.code = e->code;
-	h.icmp.rest = bpf_htonl(e->mtu);
-	if (bpf_skb_store_bytes(skb, ETH_HLEN, &h, sizeof(h), 0))
-		return -1;
-	h.icmp.checksum = csum_fold(frame_sum(skb, at, at + sizeof(h.icmp) + quoted, 0));
-	return bpf_skb_store_bytes(skb, at + offsetof(struct icmp_head, checksum), &h.icmp.checksum, 2, 0);
+	__builtin_memset(h, 0, sizeof(*h));
+	h->ip.version = 4;
+	h->ip.ihl = 5;
+	h->ip.tos = (f->tos & 0x1e) | 0xc0;	/* icmp_send(): precedence internetwork control */
+	h->ip.id = (__u16)bpf_get_prandom_u32();
+	h->ip.tot_len = bpf_htons(w->len);
+	h->ip.ttl = 64;
+	h->ip.protocol = IPPROTO_ICMP;
+	h->ip.saddr = f->daddr.v4;
+	h->ip.daddr = f->saddr.v4;
+	h->ip.check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&h->ip, sizeof(h->ip), 0));
+	h->icmp.type = e->type;
+	h->icmp.code = e->code;
+	h->icmp.rest = bpf_htonl(e->mtu);
+	h->icmp.checksum = csum_fold(whole_sum(w, sizeof(h->ip), w->len, 0));
 }
 
-static __always_inline int icmp6_write(struct __sk_buff *skb, const struct flow *f, const struct icmp_error *e,
-				       __u32 quoted)
+static __always_inline void icmp6_write(struct whole *w, const struct flow *f, const struct icmp_error *e)
 {
-	struct icmp6_head h = {};
-	__u32 at = ETH_HLEN + sizeof(h.ip), sum;
-	struct {
-		union cv_addr saddr, daddr;
-		__be32 len, proto;
-	} pseudo = {};
+	struct icmp6_head *h = (void *)whole_at(w, 0);
+	__u32 sum;
 
-	h.ip.version = 6;
-	h.ip.payload_len = bpf_htons(sizeof(h.icmp) + quoted);
-	h.ip.nexthdr = IPPROTO_ICMPV6;
-	h.ip.hop_limit = 64;
-	__builtin_memcpy(&h.ip.saddr, &f->daddr, sizeof(f->daddr));
-	__builtin_memcpy(&h.ip.daddr, &f->saddr, sizeof(f->saddr));
-	h.icmp.type = e->type;
-	h.icmp.code = e->code;
-	h.icmp.rest = bpf_htonl(e->mtu);
-	pseudo.saddr = f->daddr;
-	pseudo.daddr = f->saddr;
-	pseudo.len = bpf_htonl(sizeof(h.icmp) + quoted);
-	pseudo.proto = bpf_htonl(IPPROTO_ICMPV6);
-	if (bpf_skb_store_bytes(skb, ETH_HLEN, &h, sizeof(h), 0))
-		return -1;
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)&pseudo, sizeof(pseudo), 0);
-	h.icmp.checksum = csum_fold(frame_sum(skb, at, at + sizeof(h.icmp) + quoted, sum));
-	return bpf_skb_store_bytes(skb, at + offsetof(struct icmp_head, checksum), &h.icmp.checksum, 2, 0);
+	__builtin_memset(h, 0, sizeof(*h));
+	h->ip.version = 6;
+	h->ip.payload_len = bpf_htons(w->len - sizeof(h->ip));
+	h->ip.nexthdr = IPPROTO_ICMPV6;
+	h->ip.hop_limit = 64;
+	__builtin_memcpy(&h->ip.saddr, &f->daddr, sizeof(f->daddr));
+	__builtin_memcpy(&h->ip.daddr, &f->saddr, sizeof(f->saddr));
+	h->icmp.type = e->type;
+	h->icmp.code = e->code;
+	h->icmp.rest = bpf_htonl(e->mtu);
+	sum = bpf_htons(IPPROTO_ICMPV6) + bpf_htons(w->len - sizeof(h->ip));
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&h->ip.saddr, 2 * sizeof(f->saddr), sum);
+	h->icmp.checksum = csum_fold(whole_sum(w, sizeof(h->ip), w->len, sum));
 }
 
-/* The packet becomes an error about itself, still without a link layer to go by. */
-static __noinline int icmp_make(struct __sk_buff *skb, struct flow *f, const struct icmp_error *e)
+/* The frame becomes an error about the packet in memory, still without a link layer to go by. */
+GLOBAL int icmp_write(struct __sk_buff *skb, struct flow *f, const struct icmp_error *e, struct whole *w)
 {
-	__u32 head, whole, quoted;
+	__u32 head, most, len;
 
-	if (!f || !e)
+	if (!f || !e || !w)
 		return -1;
 	head = f->v6 ? sizeof(struct icmp6_head) : sizeof(struct icmp4_head);
-	whole = f->v6 ? ICMPV6_WHOLE : ICMP_WHOLE;
-	quoted = f->len;
-	if (quoted > whole - head)
-		quoted = whole - head;
-	if (bpf_skb_change_tail(skb, ETH_HLEN + quoted, 0) ||
-	    bpf_skb_adjust_room(skb, head, BPF_ADJ_ROOM_MAC, 0))
+	most = (f->v6 ? ICMPV6_WHOLE : ICMP_WHOLE) - head;
+	len = head + (w->len < most ? w->len : most);
+	w->start = WHOLE_ROOM - head;
+	w->len = len;
+	if (f->v6)
+		icmp6_write(w, f, e);
+	else
+		icmp4_write(w, f, e);
+	len = bounded(len - 1, 2047) + 1;
+	if (frame_blank(skb, f->v6) || bpf_skb_change_tail(skb, ETH_HLEN + len, 0))
 		return -1;
-	return f->v6 ? icmp6_write(skb, f, e, quoted) : icmp4_write(skb, f, e, quoted);
+	return bpf_skb_store_bytes(skb, ETH_HLEN, whole_at(w, 0), len, 0);
+}
+
+/* The packet becomes an error about itself. */
+GLOBAL int icmp_make(struct __sk_buff *skb, struct flow *f, const struct icmp_error *e)
+{
+	struct whole *w = whole_mine();
+
+	if (!f || !e || !w)
+		return -1;
+	if (!e->whole && whole_load(skb, w, ETH_HLEN, f->len < ICMPV6_WHOLE ? f->len : ICMPV6_WHOLE))
+		return -1;
+	return icmp_write(skb, f, e, w);
 }
 
 #endif

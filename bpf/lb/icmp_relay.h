@@ -12,6 +12,7 @@
 #ifndef CULVERT_BPF_LB_ICMP_RELAY_H
 #define CULVERT_BPF_LB_ICMP_RELAY_H
 
+#include "cut.h"
 #include "icmp.h"
 #include "open.h"
 #include "tc_xmit.h"
@@ -26,6 +27,7 @@ struct about {
 	__u32 l4;
 	__u8 type;	/* of the error */
 	__u8 code;
+	struct conn_id conn;	/* that it is about */
 	struct nat nat;	/* what becomes of it, with masq */
 };
 
@@ -130,6 +132,14 @@ static __noinline int relay_nat(struct __sk_buff *skb, struct flow *f, struct ab
 	return bpf_skb_pull_data(skb, f->l4);
 }
 
+/* No error answers an error, not even one that is too large or out of hops. */
+static __always_inline int relay_sent(int rc)
+{
+	if (rc < SEND_TTL)
+		return rc;
+	return tc_drop(rc == SEND_TTL ? CV_C_DROP_TTL : CV_C_DROP_TOOBIG);
+}
+
 /* To the real server, as the connection's packets go. */
 static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, struct about *a, __u32 slot)
 {
@@ -137,6 +147,7 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
 	__u32 index;
+	int rc;
 
 	if (!f || !a || !s)
 		return tc_drop(CV_C_DROP_ERROR);
@@ -157,9 +168,10 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 		return tc_pass(CV_C_PASS_LOCAL);
 	if (!s->hop.nh.ifindex)
 		return tc_drop(CV_C_DROP_NOROUTE);
-	if (c->method == CV_TUNNEL)
-		return tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
-	return tc_send_dr(skb, f, &s->hop);
+	if (c->method != CV_TUNNEL)
+		return relay_sent(tc_send_dr(skb, f, &s->hop));
+	rc = tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
+	return rc == SEND_CUT && !whole_take(skb, f) ? SEND_WHOLE : relay_sent(rc);
 }
 
 /* To the client, from the virtual address. */
@@ -173,7 +185,7 @@ static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, str
 	c = conn_at(f->v6, slot);
 	if (!c || c->method != CV_MASQ)
 		return tc_pass(CV_C_PASS_OTHER);
-	nexthop_lookup(skb, &f->daddr, f->v6, &s->hop);
+	tc_lookup(skb, &f->daddr, f->v6, &s->hop);
 	if (!s->hop.nh.ifindex && !(s->hop.nh.flags & CV_NH_LOCAL))
 		return tc_drop(CV_C_DROP_NOROUTE);
 	count_out(c->dest, f->len);
@@ -181,7 +193,7 @@ static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, str
 		return tc_drop(CV_C_DROP_ERROR);
 	if (s->hop.nh.flags & CV_NH_LOCAL)
 		return tc_to_stack(skb);
-	return tc_send_dr(skb, f, &s->hop);
+	return relay_sent(tc_send_dr(skb, f, &s->hop));
 }
 
 /*
@@ -191,11 +203,12 @@ static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, str
  */
 static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct about *a)
 {
+	struct tc_scratch *s = tc_scratch();
 	struct icmp_error e = {};
 	struct conn_id id = {};
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
-	__u32 quoted;
+	struct whole *w;
 
 	if (!f || !a || f->v6)
 		return tc_pass(CV_C_PASS_OTHER);
@@ -213,27 +226,23 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 	f->saddr = a->key.caddr;
 	f->daddr = a->key.addr;
 	f->tos = 0;
-	quoted = f->len - (a->at - ETH_HLEN);
-	if (f->len <= a->at - ETH_HLEN || quoted > ICMP_WHOLE)
+	w = whole_mine();
+	if (f->len <= a->at - ETH_HLEN || !w || !s || whole_load(skb, w, a->at, f->len - (a->at - ETH_HLEN)) ||
+	    icmp_write(skb, f, &e, w))
 		return tc_drop(CV_C_DROP_ERROR);
-	if (bpf_skb_adjust_room(skb, -(__s32)(a->at - ETH_HLEN - sizeof(struct icmp4_head)), BPF_ADJ_ROOM_MAC, 0) ||
-	    icmp4_write(skb, f, &e, quoted))
-		return tc_drop(CV_C_DROP_ERROR);
-	struct tc_scratch *s = tc_scratch();
-
-	if (!s)
-		return tc_drop(CV_C_DROP_ERROR);
-	nexthop_lookup(skb, &f->saddr, false, &s->hop);
+	tc_lookup(skb, &f->saddr, false, &s->hop);
 	if (!s->hop.nh.ifindex)
 		return tc_drop(CV_C_DROP_NOROUTE);
 	count_cause(CV_C_ANSWERED);
 	return tc_out(&s->hop);
 }
 
-/* An ICMP packet: TC_NEXT unless it is an error about a connection. */
-static __noinline int relay_icmp(struct __sk_buff *skb, struct flow *f)
+/*
+ * An ICMP packet: TC_NEXT unless it is an error about a connection; SEND_WHOLE
+ * if it is in memory to be sent (relay_slot()).
+ */
+GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 {
-	struct conn_id id = {};
 	struct icmp_head h;
 	struct about *a;
 	__u32 zero = 0;
@@ -249,14 +258,23 @@ static __noinline int relay_icmp(struct __sk_buff *skb, struct flow *f)
 		return a->key.proto == IPPROTO_IPIP && !f->v6 ? relay_tunnel(skb, f, a) : tc_pass(CV_C_PASS_OTHER);
 	if (settings.num_masq) {
 		a->key.reply = true;
-		if (conn_find_slot(&a->key, &id))
-			return relay_to_client(skb, f, a, id.slot);
+		if (conn_find_slot(&a->key, &a->conn))
+			return relay_to_client(skb, f, a, a->conn.slot);
 		a->key.reply = false;
 	}
 	about_reverse(a);
-	if (conn_find_slot(&a->key, &id))
-		return relay_to_server(skb, f, a, id.slot);
+	if (conn_find_slot(&a->key, &a->conn))
+		return relay_to_server(skb, f, a, a->conn.slot);
 	return tc_pass(CV_C_PASS_NOSERVICE);
+}
+
+/* The connection that the error is about which relay_icmp() left in memory. */
+static __always_inline __u32 relay_slot(void)
+{
+	__u32 zero = 0;
+	struct about *a = bpf_map_lookup_elem(&relaying, &zero);
+
+	return a ? a->conn.slot : CV_NONE;
 }
 
 #endif

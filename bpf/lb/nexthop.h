@@ -38,14 +38,26 @@ struct hop {
 
 #define FIB_LOOKUP_SRC (1U << 4)	/* BPF_FIB_LOOKUP_SRC of Linux 6.7 */
 
+static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const union cv_addr *addr, bool v6, __u16 len)
+{
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->family = v6 ? AF_INET6 : AF_INET;
+	fib->ifindex = LOOPBACK_IFINDEX;
+	fib->tot_len = len;
+	if (v6)
+		__builtin_memcpy(fib->ipv6_dst, addr, sizeof(*addr));
+	else
+		fib->ipv4_dst = addr->v4;
+}
+
 /*
  * Fills *hop. bpf_fib_lookup() returns, and what becomes of it:
  *   SUCCESS         route and neighbour: the MACs are known
- *   NO_NEIGH        route, no neighbour: tc lets the kernel resolve it; the
- *                   MTU is not told then
+ *   NO_NEIGH        route, no neighbour: tc lets the kernel resolve it. The
+ *                   MTU is not told then, but to a packet that is too large
  *   FRAG_NEEDED     does not come: the length given is 1, to learn the MTU
  *   NOT_FWDED       a local (or broadcast) address: pass up the local stack; or
- *                   no route at all: see nexthop_of()
+ *                   no route at all: see nexthop_judge()
  *   (culvert0)      a virtual address, which the director's own packets are
  *                   led there for: it is not anybody else's, so local
  *   FWD_DISABLED    the administrator turned forwarding off everywhere, and
@@ -55,17 +67,11 @@ struct hop {
  */
 static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
 {
-	struct bpf_fib_lookup fib = {};
+	struct bpf_fib_lookup fib;
 	struct cv_device *dev;
 	long rc;
 
-	fib.family = v6 ? AF_INET6 : AF_INET;
-	fib.ifindex = LOOPBACK_IFINDEX;
-	fib.tot_len = 1;
-	if (v6)
-		__builtin_memcpy(fib.ipv6_dst, addr, sizeof(*addr));
-	else
-		fib.ipv4_dst = addr->v4;
+	fib_ask(&fib, addr, v6, 1);
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), geo.fib_src ? FIB_LOOKUP_SRC : 0);
 	__builtin_memset(hop, 0, sizeof(*hop));
 	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) {
@@ -91,6 +97,9 @@ static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr,
 		hop->src.v4 = fib.ipv4_src;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		hop->nh.flags = CV_NH_UNRESOLVED;
+		fib_ask(&fib, addr, v6, 0xffff);
+		if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+			hop->nh.mtu = fib.mtu_result;
 		return rc;
 	}
 	__builtin_memcpy(hop->nh.dmac, fib.dmac, ETH_ALEN);
@@ -115,17 +124,14 @@ static __always_inline bool claim(__u32 *due, __u32 now, __u32 period)
 }
 
 /*
- * A destination's. Whether its address is the director's own, or there is no
- * route, bpf_fib_lookup() does not tell apart: the library found out when the
+ * Of a destination: whether its address is the director's own, or there is no
+ * route, bpf_fib_lookup() does not tell apart. The library found out when the
  * destination was added or edited.
  */
-static __always_inline long nexthop_of(void *ctx, const struct cv_dest *d, struct hop *hop)
+static __always_inline void nexthop_judge(const struct cv_dest *d, struct hop *hop)
 {
-	long rc = nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, hop);
-
 	if (hop->nh.flags & CV_NH_LOCAL && !(d->flags & CV_DEST_LOCAL) && !(hop->nh.flags & CV_NH_VIRTUAL))
 		hop->nh.flags = CV_NH_LOST;
-	return rc;
 }
 
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
@@ -135,8 +141,9 @@ static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 
 	if (!d)
 		return 0;
-	if (nexthop_of(ctx, d, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED)
+	if (nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return 0;
+	nexthop_judge(d, &hop);
 	next = (d->nh_cur & 1) ^ 1;
 	d->nh[next] = hop.nh;
 	d->gw[next] = hop.gw;

@@ -13,16 +13,19 @@
 #include "fragment.h"
 #include "icmp_relay.h"
 #include "live.h"
+#include "split.h"
 #include "tc_xmit.h"
 
 /* Sends an ICMP error about the packet back to its sender. */
-static __noinline int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e, __u32 otherwise)
+GLOBAL int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e, __u32 otherwise)
 {
 	struct tc_scratch *s = tc_scratch();
 
 	if (!f || !e || !s || skb->gso_segs > 1 || !icmp_allowed())
 		return tc_drop(otherwise);
-	nexthop_lookup(skb, &f->saddr, f->v6, &s->hop);
+	tc_lookup(skb, &f->saddr, f->v6, &s->hop);
+	if (e->router && s->hop.src.q[0] | s->hop.src.q[1])
+		f->daddr = s->hop.src;
 	/* A director's own address as the source of a packet from a wire is a lie. */
 	if (s->hop.nh.flags & CV_NH_LOCAL ? skb->ifindex != settings.culvert0 : !s->hop.nh.ifindex)
 		return tc_drop(otherwise);
@@ -30,6 +33,22 @@ static __noinline int tc_answer(struct __sk_buff *skb, struct flow *f, struct ic
 		return tc_drop(otherwise);
 	count_cause(CV_C_ANSWERED);
 	return s->hop.nh.flags & CV_NH_LOCAL ? tc_to_stack(skb) : tc_out(&s->hop);
+}
+
+/* Can a GSO packet not be sent in one, nor passed on? */
+static __always_inline bool tc_splits(struct __sk_buff *skb, const struct flow *f, const struct cv_dest *dest,
+				      __u32 method, const struct hop *hop)
+{
+	__u32 mtu = hop->nh.mtu;
+
+	if (likely(!skb->gso_size) || skb->gso_size == GSO_BY_FRAGS || hop->nh.flags & CV_NH_LOCAL || method == CV_LOCALNODE)
+		return false;
+	if (method == CV_TUNNEL) {
+		if (tun_has_sum(dest->tun_type, dest->tun_flags))
+			return true;
+		mtu = mtu ? mtu - tun_overhead(dest) : 0;
+	}
+	return f->ttl <= 1 || !tc_fits(skb, f, mtu);
 }
 
 /* A packet of a connection, on its way: its state, its timer, its figures, and out. */
@@ -50,6 +69,8 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	tc_hop(skb, dest, now, &s->hop);
 	if (!conn_same(conn))
 		return tc_drop(CV_C_DROP_LOCKED);
+	if (tc_splits(skb, f, dest, c->method, &s->hop))
+		return SEND_SPLIT;
 	conn_step_slot(f->v6, conn->slot, conn->ctl, STEP(f->proto, FROM_CLIENT, f->tcp_flags));
 	count_packet(c);
 	count_in(index, f->len);
@@ -74,6 +95,7 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	struct hop *hop;
 	struct nat n = {};
 	__u32 index;
+	int rc = 0;
 
 	if (!f || !conn || !conn->c || !s)
 		return tc_drop(CV_C_DROP_ERROR);
@@ -83,15 +105,21 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	dest = dest_at(index);
 	if (!dest || !conn_same(conn))
 		return tc_drop(CV_C_DROP_ERROR);
-	nexthop_lookup(skb, &f->daddr, f->v6, hop);
+	tc_lookup(skb, &f->daddr, f->v6, hop);
 	if (!hop->nh.ifindex && !(hop->nh.flags & CV_NH_LOCAL))
 		return tc_drop(CV_C_DROP_NOROUTE);
+	if (tc_splits(skb, f, dest, CV_MASQ, hop))
+		return SEND_SPLIT;
 	if (f->ttl <= 1 && !(hop->nh.flags & CV_NH_LOCAL))
 		return SEND_TTL;
 	if (hop->nh.ifindex && !tc_fits(skb, f, hop->nh.mtu))
-		return SEND_TOO_BIG | hop->nh.mtu;
+		rc = tc_too_big(f, hop->nh.mtu);
+	if (rc && rc != SEND_CUT)
+		return rc;
 	conn_step_slot(f->v6, conn->slot, conn->ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
 	count_out(index, f->len);
+	if (rc)
+		return rc;
 	if (!nat_of(f->v6, conn->slot, true, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
 	if (hop->nh.flags & CV_NH_LOCAL) {		/* the client is the director itself */
@@ -145,32 +173,59 @@ static __noinline int tc_bundled_abort(struct __sk_buff *skb, struct flow *f)
 	return chunk.type == CHUNK_ABORT;
 }
 
+/*
+ * Sends a packet of `conn`; what sending returns for the caller to see to has an
+ * error that says it. `whole`: 0, or what frag_carry() wants to know.
+ */
+static __always_inline int tc_carry(struct __sk_buff *skb, struct flow *f, struct conn_ref *conn, bool reply,
+				    __u32 whole)
+{
+	int rc;
+
+	if (unlikely(whole)) {
+		rc = frag_carry(skb, f, conn->slot, conn->ctl, whole);
+		if (rc == SEND_REMAKE)
+			rc = frag_remake(skb, f, conn->slot, reply);
+	} else {
+		rc = reply ? tc_reply(skb, f, conn) : tc_send(skb, f, conn);
+		if (unlikely(rc == SEND_SPLIT))
+			return split_frame(skb, f);
+		if (unlikely(rc == SEND_CUT))
+			rc = whole_take(skb, f) ? tc_drop(CV_C_DROP_ERROR) : SEND_WHOLE;
+	}
+	return unlikely(rc == SEND_WHOLE) ? cut_send(skb, f, conn->slot, reply) : rc;
+}
+
 /* `whole`: f is a packet put together of fragments, of which skb is one. */
 static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, bool whole)
 {
 	struct icmp_error e = {};
 	struct decision d = {};
 	struct conn_ref conn = {};
-	__u32 otherwise = CV_C_DROP_NODEST;
+	__u32 otherwise = CV_C_DROP_NODEST, how;
 	enum verdict v;
+	bool reply;
 	int rc;
 
 	if (f->proto == IPPROTO_SCTP && !whole &&
 	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) && tc_bundled_abort(skb, f))
 		f->sctp_event = SCTP_BUNDLED_ABORT;
 	v = f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn);
-	if (unlikely(whole) && v != V_UNREACH)
-		return frag_decided(skb, v, conn.slot, conn.ctl);
+	if (unlikely(whole) && v != V_SEND && v != V_REPLY && !(v == V_UNREACH && frag_join(skb, f)))
+		return frag_settle(skb, v);
 	switch (v) {
 	case V_SEND:
 	case V_REPLY:
-		rc = v == V_REPLY ? tc_reply(skb, f, &conn) : tc_send(skb, f, &conn);
+		reply = v == V_REPLY;
+		how = (reply ? FRAG_REPLY : 0) | (d.once ? FRAG_ONCE : 0);
+		rc = tc_carry(skb, f, &conn, reply, whole ? FRAG_WHOLE | how : 0);
 		if (d.once)
 			conn_end_slot(f->v6, conn.slot, conn.ctl);
 		if (rc < SEND_TTL)
 			return rc;
 		otherwise = tc_error(&e, f->v6, rc);
-		if (otherwise == CV_C_DROP_TOOBIG)
+		e.router = reply;
+		if (otherwise == CV_C_DROP_TOOBIG && !whole && !reply)
 			tc_one_hop(skb, f->v6);
 		break;
 	case V_PASS:
@@ -182,7 +237,30 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 		e = icmp_port_unreach(f->v6);
 		break;
 	}
+	e.whole = whole;
 	return tc_answer(skb, f, &e, otherwise);
+}
+
+/* Either door's, for a packet that is parsed. */
+static __always_inline int tc_enter(struct __sk_buff *skb, struct flow *f, enum parsed parsed)
+{
+	bool whole = parsed == PARSE_FRAGMENT;
+
+	if (unlikely(whole)) {
+		int rc = frag_enter(skb, f);
+
+		if (rc != FRAG_WHOLE)
+			return rc;
+	} else if (parsed == PARSE_MALFORMED || (parsed != PARSE_OTHER && !length_fits(f, skb->len))) {
+		return tc_pass(CV_C_PASS_MALFORMED);
+	} else if (parsed == PARSE_OTHER) {
+		return tc_pass(CV_C_PASS_OTHER);
+	} else if (parsed == PARSE_ICMP) {
+		int rc = relay_icmp(skb, f);
+
+		return rc == SEND_WHOLE ? cut_send(skb, f, relay_slot(), false) : rc;
+	}
+	return tc_balance(skb, f, whole);
 }
 
 /* What the kernel calls PACKET_HOST tells the device's own address, which XDP then goes by. */
@@ -222,15 +300,9 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 		return tc_pass(CV_C_PASS_MALFORMED);
 	f.mark = skb->mark;
 	parsed = parse_frame(data, end, &f, true);
-	if (parsed == PARSE_FRAGMENT) {
-		rc = frag_enter(skb, &f);
-		return rc == FRAG_WHOLE ? tc_balance(skb, &f, true) : rc;
-	}
-	if (parsed == PARSE_MALFORMED || (parsed != PARSE_OTHER && !length_fits(&f, skb->len)))
-		return tc_pass(CV_C_PASS_MALFORMED);
-	if (parsed == PARSE_OTHER)
-		return tc_pass(CV_C_PASS_OTHER);
-	return parsed == PARSE_ICMP ? relay_icmp(skb, &f) : tc_balance(skb, &f, false);
+	if (parsed == PARSE_FRAGMENT && cut_marked(skb))
+		return cut_resume(skb, &f);
+	return tc_enter(skb, &f, parsed);
 }
 
 #endif

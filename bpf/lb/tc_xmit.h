@@ -83,26 +83,69 @@ static __always_inline int tc_out(const struct hop *hop)
 /* gso_size of SCTP's: it is cut where SCTP itself has cut it. */
 #define GSO_BY_FRAGS 0xffff
 
-/* Does it go over the link as it is? What a GSO packet is cut into does if the MSS was negotiated. */
-static __always_inline bool tc_fits(const struct __sk_buff *skb, const struct flow *f, __u32 mtu)
+/*
+ * Once more through the hook that it came to: an uplink's is on the way in,
+ * culvert0's on the way out, where forwarding took one of its TTL.
+ */
+static __always_inline int tc_again(struct __sk_buff *skb)
 {
-	if (!mtu)	/* not known until the neighbour is */
-		return true;
-	if (skb->gso_size == GSO_BY_FRAGS)
-		return true;
-	if (skb->gso_segs > 1)
-		return skb->gso_size + f->l4 - ETH_HLEN + sizeof(struct tcphdr) <= mtu;
-	return f->len <= mtu;
+	void *data, *end;
+
+	if (skb->ifindex != settings.culvert0)
+		return bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (data + ETH_HLEN + 1 > end)
+		return -1;
+	if (skb->ingress_ifindex && !decrease_ttl(data, end, *(__u8 *)(data + ETH_HLEN) >> 4 == 6))
+		return -1;
+	return bpf_clone_redirect(skb, skb->ifindex, 0);
 }
 
 /*
- * What sending returns besides a tc action: the packet cannot go on and an ICMP
- * error says why. (The error is built by the caller, for the sake of the
- * stack's 512 bytes.)
+ * Does it go over the link as it is? Of a GSO packet, do those that it is cut
+ * into, each of which has its headers (skb_gso_network_seglen())?
+ */
+static __always_inline bool tc_fits(struct __sk_buff *skb, const struct flow *f, __u32 mtu)
+{
+	__u32 header = f->l4 - ETH_HLEN + sizeof(struct udphdr);
+	__u8 words;
+
+	if (!mtu)	/* there is none known */
+		return true;
+	if (likely(!skb->gso_size))
+		return f->len <= mtu;
+	if (skb->gso_size == GSO_BY_FRAGS)
+		return true;
+	if (f->proto == IPPROTO_TCP && !bpf_skb_load_bytes(skb, f->l4 + offsetof(struct tcphdr, ack_seq) + 4, &words, 1))
+		header = f->l4 - ETH_HLEN + (words >> 4) * 4;
+	return header + skb->gso_size <= mtu;
+}
+
+/*
+ * What sending returns besides a tc action, for the caller to see to (for the
+ * sake of the stack's 512 bytes): the packet cannot go on and an ICMP error says
+ * why; or it cannot go on as it is.
  */
 #define SEND_TTL 0x10000
 #define SEND_TOO_BIG 0x20000	/* the MTU in the low 16 bits */
 #define SEND_NO_ROUTE 0x80000
+#define SEND_CUT 0x30000	/* by way of memory: whole_take() */
+#define SEND_REMAKE 0x60000	/* likewise, put together of its fragments: frag_remake() */
+#define SEND_WHOLE 0x70000	/* is in memory: cut_send() */
+#define SEND_SPLIT 0x50000	/* segment by segment: split.h; nothing was done yet */
+
+/* Larger than the way takes: told so, or cut, as it wishes. */
+static __always_inline int tc_too_big(const struct flow *f, __u32 mtu)
+{
+	return f->df ? (int)(SEND_TOO_BIG | mtu) : SEND_CUT;
+}
+
+/* nexthop_lookup() once for all of tc: it takes much of the stack. */
+GLOBAL int tc_lookup(struct __sk_buff *skb, const union cv_addr *addr, bool v6, struct hop *hop)
+{
+	return addr && hop ? nexthop_lookup(skb, addr, v6, hop) : 0;
+}
 
 static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, __u32 now, struct hop *hop)
 {
@@ -112,8 +155,10 @@ static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, 
 	hop->gw = dest->gw[at & 1];
 	hop->family = dest->gw_family[at & 1];
 	hop->src = dest->src[at & 1];
-	if (!hop->nh.ifindex && !(hop->nh.flags & (CV_NH_LOCAL | CV_NH_LOST)))	/* perhaps just not known yet */
-		nexthop_of(skb, dest, hop);
+	if (!hop->nh.ifindex && !(hop->nh.flags & (CV_NH_LOCAL | CV_NH_LOST))) {	/* perhaps just not known yet */
+		tc_lookup(skb, &dest->addr, dest->flags & CV_DEST_IPV6, hop);
+		nexthop_judge(dest, hop);
+	}
 }
 
 /* One hop less, and out. */
@@ -132,7 +177,7 @@ static __always_inline int tc_send_dr(struct __sk_buff *skb, struct flow *f, str
 	if (f->ttl <= 1)
 		return SEND_TTL;
 	if (!tc_fits(skb, f, hop->nh.mtu))
-		return SEND_TOO_BIG | hop->nh.mtu;
+		return tc_too_big(f, hop->nh.mtu);
 	return tc_forward(skb, f, hop);
 }
 
@@ -233,7 +278,7 @@ static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 s
 	if (!local && f->ttl <= 1)
 		return SEND_TTL;
 	if (!local && !tc_fits(skb, f, hop->nh.mtu))
-		return SEND_TOO_BIG | hop->nh.mtu;
+		return tc_too_big(f, hop->nh.mtu);
 	if (!nat_of(f->v6, slot, false, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
 	return local ? tc_pass(CV_C_PASS_LOCAL) : tc_forward(skb, f, hop);
@@ -241,28 +286,7 @@ static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 s
 
 /* ---- tunnels ------------------------------------------------------------- */
 
-/* Checksum of what follows the outer IP header, of GRE or of GUE's UDP, over the whole payload. */
-static __always_inline int tc_tunnel_sum(struct __sk_buff *skb, const struct tun_plan *p, __u32 len)
-{
-	__u32 at = ETH_HLEN + (p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	__u32 end = ETH_HLEN + len + p->inner_len, sum = 0, check_at;
-	__u16 check;
-
-	if (p->type == CV_TUN_GUE) {
-		sum = bpf_htons(end - at) + bpf_htons(IPPROTO_UDP);
-		sum = bpf_csum_diff(NULL, 0, (__be32 *)&p->src, sizeof(p->src), sum);
-		sum = bpf_csum_diff(NULL, 0, (__be32 *)&p->dst, sizeof(p->dst), sum);
-		check_at = at + offsetof(struct udphdr, check);
-	} else {
-		check_at = at + 4;
-	}
-	check = csum_fold(frame_sum(skb, at, end, sum));
-	if (!check && p->type == CV_TUN_GUE)
-		check = 0xffff;
-	return bpf_skb_store_bytes(skb, check_at, &check, sizeof(check), 0);
-}
-
-/* The frame gets its outer headers; of a GSO packet, so do the packets that it is cut into. */
+/* The frame gets its outer headers, which have no checksum over the packet; of a GSO packet, so do the packets that it is cut into. */
 static __noinline int tc_encap(struct __sk_buff *skb, struct tc_scratch *s)
 {
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
@@ -281,12 +305,9 @@ static __noinline int tc_encap(struct __sk_buff *skb, struct tc_scratch *s)
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
 	if (p->type == CV_TUN_GRE)
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
-	if (bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, flags) ||
-	    bpf_skb_store_bytes(skb, ETH_HLEN, o->bytes, len, 0))
+	if (bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, flags))
 		return -1;
-	if (p->flags & CV_TUN_CSUM && p->type != CV_TUN_IPIP)
-		return tc_tunnel_sum(skb, p, len);
-	return 0;
+	return bpf_skb_store_bytes(skb, ETH_HLEN, o->bytes, len, 0);
 }
 
 static __noinline int tc_send_tunnel(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest,
@@ -302,10 +323,12 @@ static __noinline int tc_send_tunnel(struct __sk_buff *skb, struct flow *f, stru
 	room = hop->nh.mtu ? hop->nh.mtu - tun_overhead(dest) : 0;
 	if (f->ttl <= 1)
 		return SEND_TTL;
-	if (f->v6 && room && room < 1280)
+	if (room && room < tun_least(dest))
 		return tc_drop(CV_C_DROP_TOOBIG);
-	if (!tc_fits(skb, f, room))
+	if (!tc_fits(skb, f, room) && f->df && (f->v6 || settings.pmtu_disc))
 		return SEND_TOO_BIG | room;
+	if (!tc_fits(skb, f, room) || tun_has_sum(dest->tun_type, dest->tun_flags))
+		return SEND_CUT;
 	tun_plan(dest, hop->src.q[0] ? &hop->src : &dest->src_default, f, hash, &s->plan);
 	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6) || tc_encap(skb, s))
 		return tc_drop(CV_C_DROP_ERROR);

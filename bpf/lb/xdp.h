@@ -96,7 +96,7 @@ static __noinline int xdp_send_tunnel(struct xdp_md *ctx, struct flow *f, struct
 static __always_inline bool xdp_tunnels(const struct flow *f, const struct cv_dest *dest, __u32 mtu, __u32 at)
 {
 	return !(dest->tun_flags & (CV_TUN_CSUM | CV_TUN_REMCSUM)) && f->len + tun_overhead(dest) <= mtu &&
-	       (!f->v6 || mtu - tun_overhead(dest) >= 1280) && f->len >= sizeof(struct ipv6hdr) &&
+	       mtu >= tun_least(dest) + tun_overhead(dest) && f->len >= sizeof(struct ipv6hdr) &&
 	       (dest->src[at & 1].q[0] || dest->src_default.q[0]);
 }
 

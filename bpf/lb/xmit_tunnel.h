@@ -56,6 +56,29 @@ static __always_inline __u32 tun_overhead(const struct cv_dest *d)
 	return ip;
 }
 
+/* A tunnel that leaves less than this carries nothing: __ip_vs_get_out_rt() and its sister of IPv6. */
+static __always_inline __u32 tun_least(const struct cv_dest *d)
+{
+	return d->flags & CV_DEST_IPV6 ? 1280 : 68;
+}
+
+/*
+ * Does the tunnel's own header have a checksum over the packet? GUE's with
+ * --tun-remcsum is one too: the remote checksum offload is for packets of which
+ * the director would otherwise have to complete the inner one (ipvs_gue_encap()),
+ * which culvert does.
+ */
+static __always_inline bool tun_has_sum(__u8 type, __u8 flags)
+{
+	return (type == CV_TUN_GUE && flags & (CV_TUN_CSUM | CV_TUN_REMCSUM)) ||
+	       (type == CV_TUN_GRE && flags & CV_TUN_CSUM);
+}
+
+static __always_inline bool tun_summed(const struct tun_plan *p)
+{
+	return tun_has_sum(p->type, p->flags);
+}
+
 /* What the outer TOS takes from the inner one: all, but a mark of congestion becomes ECT(0) (RFC 3168, 9.1.1). */
 static __always_inline __u8 tun_tos(__u8 tos)
 {

@@ -332,7 +332,7 @@ enum cv_cause {
 	CV_C_DROP_TTL,		/* ran out, and an ICMP error must not answer it */
 	CV_C_DROP_TOOBIG,	/* over the MTU, and an ICMP error must not answer it */
 	CV_C_DROP_ERROR,	/* a helper failed */
-	CV_C_FRAGMENT,		/* a fragment that went its own way */
+	CV_C_FRAGMENT,		/* fragments and GSO packets in parts, which count again as they come */
 	CV_C_CONN_NEW,		/* connections made */
 	CV_C_CONN_EXPIRED,	/* ended by their timer */
 	CV_C_CONN_EVICTED,	/* ended early because their set was full */

@@ -103,6 +103,7 @@ static void set_sizes(struct path *p, const struct sizes *s)
 	size_map(p, "dest_slots", g->max_dests);
 	size_map(p, "counters", g->max_dests * g->ncpus);
 	size_map(p, "causes", g->ncpus);
+	size_map(p, "wholes", g->ncpus);
 }
 
 static void set_geometry(struct path *p)

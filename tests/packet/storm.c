@@ -261,7 +261,7 @@ static bool explained(const struct frame *in, const struct frame *out, uint32_t 
 		return false;
 	if (o.v6 == i.v6 && same(o.src, i.src, i.size))
 		return same(o.dst, i.dst, i.size) || is_server(o.dst, o.v6);
-	return is_server(o.dst, o.v6) && out->len + 64 > in->len && about_us(out); /* a tunnel */
+	return is_server(o.dst, o.v6) && about_us(out); /* a tunnel, and perhaps the last fragment of it */
 }
 
 static bool check_one(enum through way, const struct frame *in, uint32_t mark, const struct outcome *o,
