@@ -445,6 +445,16 @@ void path_sweep(struct path *p)
 	run_ctl(p->sweep, "ctl_sweep");
 }
 
+void path_pass_time(struct path *p, uint32_t ticks)
+{
+	uint32_t first = ticks < 4 * CV_HZ ? ticks : 4 * CV_HZ;
+
+	path_advance(p, first);
+	path_sweep(p);
+	path_advance(p, ticks - first);
+	path_sweep(p);
+}
+
 void path_start(struct path *p)
 {
 	run_ctl(p->start, "ctl_start");

@@ -92,6 +92,8 @@ int path_run_tc_gso(struct path *p, const struct frame *in, struct frame *out, u
 
 void path_advance(struct path *p, uint32_t ticks);
 void path_sweep(struct path *p);
+/* Time and the sweeper, who is in time for the connections whose timers it keeps (C9). */
+void path_pass_time(struct path *p, uint32_t ticks);
 /* Arms the sweeper: from now on the clock runs by itself, for good. */
 void path_start(struct path *p);
 

@@ -167,19 +167,6 @@ static void director_begin(struct path *p)
 	}
 }
 
-/*
- * The sweeper comes in time for those whose timers it keeps (CV_TAG_SEEN), and
- * not for the others: what has ended in a long span is there until a packet comes.
- */
-static void pass_time(struct path *p, uint32_t ticks)
-{
-	uint32_t first = ticks < 4 * CV_HZ ? ticks : 4 * CV_HZ;
-
-	path_advance(p, first);
-	path_sweep(p);
-	path_advance(p, ticks - first);
-}
-
 static void change(struct path *p, const struct step *s)
 {
 	uint32_t dest = s->a % DESTS;
@@ -189,7 +176,7 @@ static void change(struct path *p, const struct step *s)
 				       &p->settings->sloppy_tcp, &p->settings->secure_tcp };
 
 	if (s->what == TIME)
-		pass_time(p, spans[s->a % 7]);
+		path_pass_time(p, spans[s->a % 7]);
 	if (s->what == SWEEP)
 		path_sweep(p);
 	if (s->what == WEIGHT && in)

@@ -372,7 +372,7 @@ static void change(uint64_t r)
 		uint32_t dest = (uint32_t)(r >> 16) % p->num_dests;
 
 		if (r % 4 < 2)
-			path_advance(p, spans[r / 4 % 4]);
+			path_pass_time(p, spans[r / 4 % 4]);
 		else if (r % 4 == 2)
 			path_sweep(p);
 		else if (p->dests[dest].flags & CV_DEST_AVAILABLE)
