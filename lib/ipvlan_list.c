@@ -121,7 +121,8 @@ static const char *const count_names[CV_IPV_COUNTS] = {
 	[CV_IPV_DROP_SOURCE] = "drop_source",	  [CV_IPV_DROP_VLAN] = "drop_vlan",
 	[CV_IPV_DROP_PROTOCOL] = "drop_protocol", [CV_IPV_DROP_MALFORMED] = "drop_malformed",
 	[CV_IPV_DROP_GROUP] = "drop_group",	  [CV_IPV_DROP_PRIVATE] = "drop_private",
-	[CV_IPV_DROP_HOST] = "drop_host",	  [CV_IPV_DROP_FORWARD] = "drop_forward",
+	[CV_IPV_DROP_HOST] = "drop_host",	  [CV_IPV_DROP_ROUTER] = "drop_router",
+	[CV_IPV_DROP_FORWARD] = "drop_forward",
 };
 
 const char *cv_ipv_count_name(enum cv_ipv_count what)

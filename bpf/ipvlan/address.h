@@ -43,12 +43,22 @@ static __always_inline bool addr_claim(struct cv_ipv_slave *s, __u32 index,
 	struct cv_ipv_addr_key key = { .master = s->master, .family = AF_INET6, .addr = *addr };
 	struct cv_ipv_addr value = { .slave = index, .flags = CV_IPV_CLAIMED, .plen = 64 };
 
-	if (READ_ONCE(s->claims) >= CV_IPV_CLAIMS)
+	if (READ_ONCE(s->claims) >= CV_IPV_CLAIMS || bpf_map_lookup_elem(&strangers, &key))
 		return false;
 	if (bpf_map_update_elem(&addrs, &key, &value, BPF_NOEXIST))
 		return false;
 	__sync_fetch_and_add(&s->claims, 1);
 	return true;
+}
+
+/* Somebody on the wire has this link-local address: a router, perhaps. */
+static __always_inline void addr_note_stranger(__u32 master, const union cv_addr *addr)
+{
+	struct cv_ipv_addr_key key = { .master = master, .family = AF_INET6, .addr = *addr };
+	__u32 one = 1;
+
+	if (!bpf_map_lookup_elem(&strangers, &key) && addr_owner(master, AF_INET6, addr) == CV_NONE)
+		bpf_map_update_elem(&strangers, &key, &one, BPF_NOEXIST);
 }
 
 /* May the slave send from this address? Not asked about the unspecified one. */

@@ -59,6 +59,14 @@ struct {
 	__type(value, struct cv_ipv_addr);
 } addrs SEC(".maps");
 
+/* Link-local addresses of others on the wire, which slaves may therefore not claim (V4). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CV_IPV_STRANGERS);
+	__type(key, struct cv_ipv_addr_key);
+	__type(value, __u32);
+} strangers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -34,6 +34,9 @@ static __always_inline int l2_input_group(struct __sk_buff *skb, struct cv_ipv_m
 		skb->tc_index = 0;
 		return TC_ACT_UNSPEC;
 	}
+	/* A slave's own, that a switch sent back: private keeps it from the other slaves there, too. */
+	if ((READ_ONCE(m->policy) & CV_IPV_PRIVATE) && f->smac == READ_ONCE(m->mac))
+		return TC_ACT_UNSPEC;
 	if (f->kind == FRAME_ARP || f->nd)
 		target = l2_target(skb, master, f);
 	if (target != CV_NONE)
@@ -50,6 +53,8 @@ static __always_inline int l2_input(struct __sk_buff *skb, struct cv_ipv_master 
 
 	if (f->kind == FRAME_MALFORMED || f->kind == FRAME_OTHER)
 		return TC_ACT_UNSPEC;
+	if (addr_is_link_local(f->family, &f->src) && f->smac != READ_ONCE(m->mac))
+		addr_note_stranger(master, &f->src);
 	if (f->group)
 		return l2_input_group(skb, m, master, f);
 	if (skb->pkt_type != PACKET_HOST)

@@ -139,6 +139,9 @@ static __always_inline int l2_output(struct __sk_buff *skb, const struct sender 
 
 	if (!source_is_own(from, f, true))
 		return drop(from, CV_IPV_DROP_SOURCE);
+	/* A tenant is nobody's router: one advertisement would turn the whole segment to it. */
+	if (f->nd == ND_ROUTER_ADVERT || f->nd == ND_REDIRECT)
+		return drop(from, CV_IPV_DROP_ROUTER);
 	if (f->nd && !nd_is_own(skb, from, f))
 		return drop(from, CV_IPV_DROP_SOURCE);
 	if (f->group && (f->kind == FRAME_ARP || f->nd))
@@ -266,7 +269,7 @@ static __always_inline int l3_output(struct __sk_buff *skb, const struct sender 
 {
 	__u32 to;
 
-	if (f->kind != FRAME_IP || f->group || addr_is_group(f->family, &f->dst) ||
+	if (f->kind != FRAME_IP || f->nd || f->group || addr_is_group(f->family, &f->dst) ||
 	    addr_is_link_local(f->family, &f->dst) || addr_is_loopback(f->family, &f->dst))
 		return drop(from, CV_IPV_DROP_GROUP);
 	if (!source_is_own(from, f, false))
@@ -306,6 +309,8 @@ static __always_inline int slave_output(struct __sk_buff *skb, __u32 index)
 						   skb->protocol == bpf_htons(ETH_P_8021AD) ?
 					   CV_IPV_DROP_VLAN :
 					   CV_IPV_DROP_PROTOCOL);
+	if (nd_is_hidden(skb, &f))
+		return drop(&from, CV_IPV_DROP_MALFORMED);
 	if (cv_ipv_mode_of(from.policy) == CV_IPV_L2)
 		return l2_output(skb, &from, &f);
 	return l3_output(skb, &from, &f);

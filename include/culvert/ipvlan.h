@@ -21,7 +21,8 @@
  *     One store changes all slaves at once, and no packet sees half a change.
  * V4  An address belongs to one slave of a master: `addrs` holds it once, and it
  *     is only ever inserted where it was not. Link-local ones that the data path
- *     inserts are marked CLAIMED, and no slave claims more than CV_IPV_CLAIMS.
+ *     inserts are marked CLAIMED, no slave claims more than CV_IPV_CLAIMS, and
+ *     none one that was seen on the wire first.
  * V5  What a slave may send is checked where it leaves the tenant's hands, at the
  *     host end: everything behind that (the other slaves, the host's stack, the
  *     wire) may trust the source address and the master's MAC address.
@@ -39,6 +40,7 @@
 #define CV_IPV_SLAVES 2048
 #define CV_IPV_ADDRS 65536 /* of all slaves */
 #define CV_IPV_ALLOWS 4096
+#define CV_IPV_STRANGERS 4096 /* link-local addresses on the wire that are remembered */
 #define CV_IPV_CLAIMS 4 /* link-local addresses that one slave may claim */
 
 /* As IPVLAN_MODE_* (uapi/linux/if_link.h). */
@@ -148,10 +150,11 @@ enum cv_ipv_count {
 	CV_IPV_DROP_SOURCE,   /* from an address that is not its own */
 	CV_IPV_DROP_VLAN,     /* with a VLAN tag */
 	CV_IPV_DROP_PROTOCOL, /* neither IP nor ARP */
-	CV_IPV_DROP_MALFORMED,
+	CV_IPV_DROP_MALFORMED, /* or neighbour discovery behind extension headers */
 	CV_IPV_DROP_GROUP,   /* l3, l3s: broadcast, multicast, ARP, ND */
 	CV_IPV_DROP_PRIVATE, /* to another slave of a private master */
 	CV_IPV_DROP_HOST,    /* to or from the host, with hostreach off */
+	CV_IPV_DROP_ROUTER,  /* l2: router advertisements and redirects */
 	CV_IPV_DROP_FORWARD, /* of a master: what the host would have forwarded for others */
 	CV_IPV_COUNTS = 16
 };
