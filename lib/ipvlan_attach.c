@@ -21,8 +21,13 @@
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
 
-/* Before and behind other users' filters; tcx chains by order of attachment. */
+/*
+ * tcx chains by order of attachment (and see tchook.c). At a host end we are before the load
+ * balancer's filter, which may trust what has passed; a master's input is behind it, since with l3s
+ * that drops what the host would forward for nobody.
+ */
 #define CLSACT_PRIORITY 30
+#define CLSACT_PRIORITY_LAST 49100
 #define CLSACT_HANDLE 1
 
 static const struct {
@@ -30,11 +35,12 @@ static const struct {
 	const char *hook;
 	int tcx;
 	enum bpf_tc_attach_point clsact;
+	__u32 priority;
 } hooks[IPV_PROGS] = {
-	[IPV_MASTER_IN] = { "master_in", "ingress", TCX_INGRESS, BPF_TC_INGRESS },
-	[IPV_MASTER_OUT] = { "master_out", "egress", TCX_EGRESS, BPF_TC_EGRESS },
-	[IPV_SLAVE_OUT] = { "slave_out", "ingress", TCX_INGRESS, BPF_TC_INGRESS },
-	[IPV_SLAVE_IN] = { "slave_in", "egress", TCX_EGRESS, BPF_TC_EGRESS },
+	[IPV_MASTER_IN] = { "master_in", "ingress", TCX_INGRESS, BPF_TC_INGRESS, CLSACT_PRIORITY_LAST },
+	[IPV_MASTER_OUT] = { "master_out", "egress", TCX_EGRESS, BPF_TC_EGRESS, CLSACT_PRIORITY },
+	[IPV_SLAVE_OUT] = { "slave_out", "ingress", TCX_INGRESS, BPF_TC_INGRESS, CLSACT_PRIORITY },
+	[IPV_SLAVE_IN] = { "slave_in", "egress", TCX_EGRESS, BPF_TC_EGRESS, CLSACT_PRIORITY },
 };
 
 static void pin_name(char out[32], enum ipv_prog prog, uint32_t ifindex)
@@ -52,7 +58,7 @@ static int clsact_attach(int fd, enum ipv_prog prog, uint32_t ifindex)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 			    .attach_point = hooks[prog].clsact);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = hooks[prog].priority,
 			    .prog_fd = fd, .flags = BPF_TC_F_REPLACE);
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
 	int err = bpf_tc_hook_create(&hook);
@@ -68,7 +74,7 @@ static void clsact_detach(enum ipv_prog prog, uint32_t ifindex)
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 			    .attach_point = hooks[prog].clsact);
 	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
-			    .priority = CLSACT_PRIORITY);
+			    .priority = hooks[prog].priority);
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
 
 	bpf_tc_detach(&hook, &opts);

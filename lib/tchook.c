@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -58,9 +60,54 @@ bool tchook_tcx_wanted(void)
 	return !getenv("CULVERT_NO_TCX");
 }
 
+/* The link by which ipvlan's program for masters is on the device; -ENOENT if it is none. */
+static int ipvlan_master_link(int links, uint32_t ifindex)
+{
+	_cleanup_fd_ int link = -1, prog = -1;
+	struct bpf_link_info info = {};
+	struct bpf_prog_info what = {};
+	__u32 size = sizeof(info), what_size = sizeof(what);
+	char name[48];
+
+	snprintf(name, sizeof(name), "../ipvlan/links/%u-ingress", ifindex);
+	link = bpffs_get(links, name);
+	if (link < 0 || bpf_obj_get_info_by_fd(link, &info, &size) < 0)
+		return -ENOENT;
+	prog = bpf_prog_get_fd_by_id(info.prog_id);
+	if (prog < 0 || bpf_obj_get_info_by_fd(prog, &what, &what_size) < 0 || strcmp(what.name, "master_in"))
+		return -ENOENT;
+	return take_fd(link);
+}
+
+#define TCX_BEFORE ((1U << 3) | (1U << 13)) /* BPF_F_BEFORE | BPF_F_LINK */
+
+/* As bpf_link_create(), but before another link; libbpf 1.1 does not know of that. */
+static int link_create_before(int prog, uint32_t ifindex, enum bpf_attach_type type, int other)
+{
+	struct {
+		__u32 prog_fd, target_ifindex, attach_type, flags, relative_fd, pad;
+		__u64 expected_revision;
+	} attr = { (__u32)prog, ifindex, type, TCX_BEFORE, (__u32)other, 0, 0 };
+
+	return (int)syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+/*
+ * Behind everybody, but for ipvlan on its masters: with l3s it drops what the host
+ * would forward for nobody it knows, and services are to be taken out before.
+ */
+static int link_create(int links, uint32_t ifindex, enum tchook_way way, int prog)
+{
+	_cleanup_fd_ int other = way == TC_IN ? ipvlan_master_link(links, ifindex) : -1;
+
+	if (other >= 0)
+		return link_create_before(prog, ifindex, tcx_type[way], other);
+	return bpf_link_create(prog, (int)ifindex, tcx_type[way], NULL);
+}
+
 static int tcx_attach(int links, uint32_t ifindex, enum tchook_way way, int prog)
 {
-	_cleanup_fd_ int link = bpf_link_create(prog, (int)ifindex, tcx_type[way], NULL);
+	_cleanup_fd_ int link = link_create(links, ifindex, way, prog);
 
 	return link < 0 ? -errno : bpffs_pin(links, pin_of(ifindex, tcx_pin[way]).name, link);
 }

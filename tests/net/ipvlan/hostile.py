@@ -137,9 +137,10 @@ def hidden(lab, mode):
     na, ra = advert(src, dst, CLIENT[1]), router(src, dst)
     options = struct.pack("!BBBBI", 58, 0, 1, 4, 0)                     # padding, and then ICMPv6
     many = b"".join(struct.pack("!BBBBI", 60, 0, 1, 4, 0) for _ in range(9)) + options
-    fragment = struct.pack("!BBHI", 58, 0, 1, 7)
+    fragment, reserved = struct.pack("!BBHI", 58, 0, 1, 7), struct.pack("!BBHI", 58, 2, 1, 7)
+    auth = struct.pack("!BBHIII", 58, 2, 0, 1, 1, 0)
     frames = [ip6(src, dst, proto, head + body, dmac=dmac) for body in (na, ra)
-              for proto, head in ((0, options), (60, options), (43, options), (44, fragment), (60, many),
+              for proto, head in ((0, options), (60, options), (43, options), (44, fragment), (44, reserved), (51, auth), (60, many),
                                   (0, b"\x3c" + options[1:] + options), (60, b"\x2c" + options[1:] + fragment))]
     frames.append(ip6(src, dst, 60, b"\x3a", dmac=dmac))
     attempt(lab, f"{mode}: ND behind extension headers", "malformed", frames, lambda f: f in frames)
