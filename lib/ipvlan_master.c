@@ -144,14 +144,39 @@ bool cv_ipv_needs_forwarding6(void)
 	return !forwards_already(AF_INET6, "lo", "force_forwarding") && !has_force_forwarding();
 }
 
+/*
+ * What a bridge's port receives comes to the host's stack by the bridge, and from its
+ * other ports as well: there is no forwarding for slaves alone. So it is for the
+ * administrator to say that the bridge forwards.
+ */
+static int bridge_forwards(const struct rtnl_link *port, const struct rtnl_link *bridge)
+{
+	int value;
+
+	for (unsigned int i = 0; i < sizeof(forwards) / sizeof(forwards[0]); i++) {
+		/* A kernel without IPv6 has no such setting. */
+		if (sysctl_dev_get(forwards[i].family, "all", "forwarding", &value) ||
+		    forwards_already(forwards[i].family, bridge->name, forwards[i].name))
+			continue;
+		return cv_fail(-EOPNOTSUPP,
+			       "\"%s\" is a port of \"%s\", which does not forward IPv%d: l3s would make it forward for "
+			       "its other ports, too (make \"%s\" the master, or a router of the host)",
+			       port->name, bridge->name, forwards[i].family == AF_INET ? 4 : 6, bridge->name);
+	}
+	return 0;
+}
+
 int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode)
 {
 	struct cv_ipv_master *m = &v->masters[index];
-	struct rtnl_link link;
+	struct rtnl_link link, above;
 	int err;
 
 	if (rtnl_link_by_index(&v->rtnl, RTNL_HERE, m->ifindex, &link))
 		return 0;
+	if (mode == CV_IPV_L3S && link.master && rtnl_link_by_index(&v->rtnl, RTNL_HERE, link.master, &above) == 0 &&
+	    !strcmp(above.kind, "bridge"))
+		return bridge_forwards(&link, &above);
 	for (unsigned int i = 0; i < sizeof(forwards) / sizeof(forwards[0]); i++) {
 		bool ours = m->forwarding & forwards[i].bit;
 

@@ -36,7 +36,10 @@ def macvlan(lab):
 
 
 def bridge_port(lab):
-    """The host's addresses move to the bridge, as they do; l2 and l3 need nothing of that."""
+    """
+    The host's addresses move to the bridge, as they do; l2 and l3 need nothing of that. l3s needs the bridge
+    to forward, and that is not for culvert to turn on: it would forward for the other ports.
+    """
     lab.run("host", ["ip", "link", "add", "hbr", "address", "02:00:00:00:00:01", "up", "type", "bridge",
                      "mcast_snooping", "0", "forward_delay", "0"])
     lab.ip("host", "addr flush dev e0")
@@ -48,7 +51,18 @@ def bridge_port(lab):
     for mode in ("l2", "l3"):
         lab.slaves(mode)
         works(lab, mode, "a bridge port as master", host=mode == "l3")
+        if mode == "l3":
+            for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+                lab.sysctl("host", key, 0)
+            status, _, err = lab.culvert(f"link -n {lab.ns('s1')} set i0 mode l3s", check=False)
+            expect((status, err.count("\n")), (1, 1), f"l3s on a port of a bridge that does not forward ({err})")
+            expect('"e0" is a port of "hbr", which does not forward IPv4' in err, True, err)
+            works(lab, "l3", "after l3s was refused")
         lab.drop_slaves()
+    lab.forward_on_host()
+    lab.slaves("l3s")
+    works(lab, "l3s", "a port of a bridge that forwards")
+    lab.drop_slaves()
 
 
 def main():
