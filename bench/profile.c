@@ -19,24 +19,6 @@ static const char help[] = "usage: pump profile DEV --vip ADDRESS [OPTION]...\n"
 			   "  --packets N       a round (500000)\n"
 			   "  --prog ID         the program, instead of the device's own\n";
 
-static double run_ns(struct stopwatch_bpf *skel, const struct traffic *t, unsigned int ifindex,
-		     uint32_t packets)
-{
-	struct xdp_md ctx = { .data_end = t->frame, .ingress_ifindex = ifindex };
-	uint8_t frame[FRAME_MAX];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = t->frame,
-		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = packets);
-	int err, watch = bpf_program__fd(skel->progs.watch);
-
-	memcpy(frame, t->packet, sizeof(frame));
-	err = bpf_prog_test_run_opts(watch, &opts);
-	if (err)
-		die("test run: %s", strerror(-err));
-	if (opts.retval == XDP_ABORTED)
-		die("the program under the watch aborted");
-	return opts.duration; /* whole nanoseconds, the mean */
-}
-
 static void watch_program(struct stopwatch_bpf *skel, int prog)
 {
 	uint32_t zero = 0;
@@ -46,6 +28,25 @@ static void watch_program(struct stopwatch_bpf *skel, int prog)
 		die("the program cannot be watched: %s", strerror(-err));
 }
 
+double stopwatch_ns(struct stopwatch_bpf *skel, const struct traffic *t, unsigned int ifindex, int prog,
+		    uint32_t packets)
+{
+	struct xdp_md ctx = { .data_end = t->frame, .ingress_ifindex = ifindex };
+	uint8_t frame[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = t->frame,
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = packets);
+	int err, watch = bpf_program__fd(skel->progs.watch);
+
+	watch_program(skel, prog < 0 ? bpf_program__fd(skel->progs.nothing) : prog);
+	memcpy(frame, t->packet, sizeof(frame));
+	err = bpf_prog_test_run_opts(watch, &opts);
+	if (err)
+		die("test run: %s", strerror(-err));
+	if (opts.retval == XDP_ABORTED)
+		die("the program under the watch aborted");
+	return opts.duration; /* whole nanoseconds, the mean */
+}
+
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -53,13 +54,13 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double *v, size_t n)
+double median(double *v, size_t n)
 {
 	qsort(v, n, sizeof(*v), by_value);
 	return v[n / 2];
 }
 
-static struct stopwatch_bpf *load(const struct traffic *t)
+struct stopwatch_bpf *stopwatch_load(const struct traffic *t)
 {
 	struct stopwatch_bpf *skel = stopwatch_bpf__open();
 	int err;
@@ -74,7 +75,7 @@ static struct stopwatch_bpf *load(const struct traffic *t)
 	return skel;
 }
 
-static int program_on(unsigned int ifindex, uint32_t id)
+int xdp_program_on(unsigned int ifindex, uint32_t id)
 {
 	int fd;
 
@@ -116,15 +117,13 @@ int pump_profile(int argc, char **argv)
 		die("profile wants a device and --vip");
 
 	ifindex = device(argv[optind]);
-	prog = program_on(ifindex, id);
+	prog = xdp_program_on(ifindex, id);
 	traffic_template(&o.traffic, &o.to);
-	skel = load(&o.traffic);
+	skel = stopwatch_load(&o.traffic);
 	pin_to_cpu(o.cpu);
 	for (int i = 0; i < ROUNDS; i++) {
-		watch_program(skel, bpf_program__fd(skel->progs.nothing));
-		without[i] = run_ns(skel, &o.traffic, ifindex, packets);
-		watch_program(skel, prog);
-		with[i] = run_ns(skel, &o.traffic, ifindex, packets);
+		without[i] = stopwatch_ns(skel, &o.traffic, ifindex, -1, packets);
+		with[i] = stopwatch_ns(skel, &o.traffic, ifindex, prog, packets);
 	}
 	all = median(with, ROUNDS);
 	base = median(without, ROUNDS);

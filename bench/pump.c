@@ -19,6 +19,7 @@ static const struct command {
 	{ "yardstick", "attach the yardstick to a device", pump_yardstick },
 	{ "count", "what a device's sink has counted", pump_count },
 	{ "profile", "time a loaded XDP program, packet by packet", pump_profile },
+	{ "stages", "time the steps of culvert's data path", pump_stages },
 };
 
 void die(const char *format, ...)

@@ -16,6 +16,7 @@ int pump_attach(int argc, char **argv);
 int pump_yardstick(int argc, char **argv);
 int pump_count(int argc, char **argv);
 int pump_profile(int argc, char **argv);
+int pump_stages(int argc, char **argv);
 
 /* Says one line on standard error and exits: this is a tool, not a library. */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -86,5 +87,15 @@ struct traffic_options {
 
 /* True if the option was one of TRAFFIC_OPTIONS. */
 bool traffic_option(struct traffic_options *o, int option, const char *value);
+
+/* ---- the stopwatch (profile.c) --------------------------------------------- */
+
+struct stopwatch_bpf;
+struct stopwatch_bpf *stopwatch_load(const struct traffic *t);
+/* Nanoseconds of a packet under the watch: of a program, or with -1 of one that does nothing. */
+double stopwatch_ns(struct stopwatch_bpf *skel, const struct traffic *t, unsigned int ifindex, int prog,
+		    uint32_t packets);
+double median(double *v, size_t n);
+int xdp_program_on(unsigned int ifindex, uint32_t id); /* 0: the device's own */
 
 #endif

@@ -207,8 +207,13 @@ static __always_inline bool live_l4(void *l4, __u32 ip, struct live *l)
 	return l->proto == IPPROTO_UDP && l->len >= ip + sizeof(struct udphdr);
 }
 
-/* `size`: bytes of the frame, of which a part may not be in sight. */
-static __always_inline int live4(enum live_in in, void *data, void *end, __u32 size)
+/* Bytes of the frame; of an skb of `len`, of which a part may not be in sight. */
+static __always_inline __u32 live_size(enum live_in in, void *data, void *end, __u32 len)
+{
+	return in == LIVE_XDP ? end - data : len;
+}
+
+static __always_inline int live4(enum live_in in, void *data, void *end, __u32 len)
 {
 	struct iphdr *ip = data + ETH_HLEN;
 	struct live l = {};
@@ -221,12 +226,12 @@ static __always_inline int live4(enum live_in in, void *data, void *end, __u32 s
 	l.caddr.v4 = ip->saddr;
 	l.vaddr.v4 = ip->daddr;
 	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > size)
+	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > live_size(in, data, end, len))
 		return LIVE_NOT;
 	return live_send(in, data, end, false, &l);
 }
 
-static __always_inline int live6(enum live_in in, void *data, void *end, __u32 size)
+static __always_inline int live6(enum live_in in, void *data, void *end, __u32 len)
 {
 	struct ipv6hdr *ip = data + ETH_HLEN;
 	struct live l = {};
@@ -239,29 +244,34 @@ static __always_inline int live6(enum live_in in, void *data, void *end, __u32 s
 	__builtin_memcpy(&l.caddr, &ip->saddr, sizeof(l.caddr));
 	__builtin_memcpy(&l.vaddr, &ip->daddr, sizeof(l.vaddr));
 	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > size)
+	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > live_size(in, data, end, len))
 		return LIVE_NOT;
 	return live_send(in, data, end, true, &l);
 }
 
-static __always_inline int live_frame(enum live_in in, void *data, void *end, __u32 size)
+static __always_inline int live_frame(enum live_in in, void *data, void *end, __u32 len)
 {
 	struct ethhdr *eth = data;
 
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return live4(in, data, end, size);
+		return live4(in, data, end, len);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return live6(in, data, end, size);
+		return live6(in, data, end, len);
 	return LIVE_NOT;
 }
 
 static __noinline int live_door(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
 
-	if (data + ETH_HLEN > end || !live_device(ctx, data) || !settings.num_services)
+	if ((void *)(eth + 1) > end || !live_device(ctx, data) || !settings.num_services)
 		return LIVE_NOT;
-	return live_frame(LIVE_XDP, data, end, end - data);
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return live4(LIVE_XDP, data, end, 0);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return live6(LIVE_XDP, data, end, 0);
+	return LIVE_NOT;
 }
 
 /*
