@@ -23,18 +23,37 @@ int parse(struct xdp_md *ctx)
 	return parsed(ctx, &f) ? XDP_DROP : XDP_PASS;
 }
 
-static __always_inline bool found(struct flow *f, struct conn_ref *conn)
+/* The straight way's: the tag says all that a packet of a busy connection needs. */
+SEC("xdp")
+int parse_tag(struct xdp_md *ctx)
 {
-	return f->v6 ? lookup(f, true, conn) : lookup(f, false, conn);
+	struct flow f = {};
+	struct live l = {};
+	struct place at;
+	__u64 tag = 0;
+
+	if (!parsed(ctx, &f))
+		return XDP_PASS;
+	l.caddr = f.saddr;
+	l.vaddr = f.daddr;
+	l.ports = f.sport | (__u32)f.dport << 16;
+	l.proto = f.proto;
+	return (f.v6 ? live_find(true, &l, &at, &tag) : live_find(false, &l, &at, &tag)) ? XDP_DROP : XDP_PASS;
+}
+
+/* The long way's: the tag, and the entry compared. */
+static __always_inline bool found(struct flow *f, struct conn_id *id)
+{
+	return f->v6 ? lookup(f, true, id) : lookup(f, false, id);
 }
 
 SEC("xdp")
 int parse_lookup(struct xdp_md *ctx)
 {
-	struct conn_ref conn = {};
+	struct conn_id id = {};
 	struct flow f = {};
 
-	return parsed(ctx, &f) && found(&f, &conn) ? XDP_DROP : XDP_PASS;
+	return parsed(ctx, &f) && found(&f, &id) ? XDP_DROP : XDP_PASS;
 }
 
 /* What direct routing changes of a packet; no counter, no timer, no redirect. */
@@ -42,13 +61,15 @@ SEC("xdp")
 int parse_lookup_rewrite(struct xdp_md *ctx)
 {
 	void *data, *end;
-	struct conn_ref conn = {};
+	struct cv_conn_common *c;
+	struct conn_id id = {};
 	struct cv_dest *dest;
 	struct flow f = {};
 
-	if (!parsed(ctx, &f) || !found(&f, &conn))
+	if (!parsed(ctx, &f) || !found(&f, &id))
 		return XDP_PASS;
-	dest = dest_at(conn.c->dest);
+	c = f.v6 ? conn_at(true, id.slot) : conn_at(false, id.slot);
+	dest = c ? dest_at(c->dest) : NULL;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	if (!dest || data + ETH_HLEN > end || !decrease_ttl(data, end, f.v6))

@@ -126,6 +126,7 @@ int pump_stages(int argc, char **argv)
 	struct step steps[] = {
 		{ "nothing", -1, {} },
 		{ "parse", bpf_program__fd(skel->progs.parse), {} },
+		{ "tag", bpf_program__fd(skel->progs.parse_tag), {} },
 		{ "lookup", bpf_program__fd(skel->progs.parse_lookup), {} },
 		{ "rewrite", bpf_program__fd(skel->progs.parse_lookup_rewrite), {} },
 		{ "service", bpf_program__fd(skel->progs.parse_service), {} },

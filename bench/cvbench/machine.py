@@ -26,6 +26,16 @@ def _culvert_commit():
     return _version("git", "-C", top, "describe", "--always", "--dirty")
 
 
+def _has_counters():
+    """Can perf count cycles here? Most virtual machines have no such counters."""
+    try:
+        said = subprocess.run(["perf", "stat", "-e", "cycles", "true"], capture_output=True,
+                              text=True, check=False)
+    except OSError:
+        return False
+    return said.returncode == 0 and "not supported" not in said.stderr
+
+
 def describe():
     hypervisor = "hypervisor" in _first("/proc/cpuinfo", r"^flags\s*:(.*)$").split()
     memory = int(_first("/proc/meminfo", r"^MemTotal:\s*(\d+)")) / 2**20
@@ -40,6 +50,7 @@ def describe():
         "nftables": _version("nft", "--version"),
         "clang": _version("clang", "--version"),
         "culvert": _culvert_commit(),
+        "counters": _has_counters(),
         "load": os.getloadavg()[2],
     }
 

@@ -88,7 +88,7 @@ def markdown(table):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def as_json(machine, results, timings, how):
+def as_json(machine, results, timings, profile, how):
     return {
         "machine": machine,
         "how": how,
@@ -102,6 +102,7 @@ def as_json(machine, results, timings, how):
             t.name: {"title": t.title, "median": t.median(), "limit": t.limit,
                      "unit": t.unit, "values": t.values, "not_available": t.why_not}
             for t in timings},
+        "profile": profile.as_json(),
     }
 
 
@@ -158,14 +159,33 @@ def plot(path, results, shares):
         raise Failed(f"gnuplot: {done.stderr.strip().splitlines()[0]}")
 
 
-def write_page(path, machine, results, shares, timings, how):
+PROFILE = """\
+Nanoseconds of each step, by `BPF_PROG_TEST_RUN` with flows that vary (`pump stages`): the
+program's own time, without the path around it. *tag* is how the straight way finds a busy
+connection, *lookup* how the long way finds any; *service* and *schedule* are a first
+packet's; *whole* is the loaded program with packets of live flows. {counters}"""
+
+SCHEDULERS = "The same of *schedule*, by scheduler, among 1,000 servers:"
+
+NO_COUNTERS = "This machine has no counters of instructions and cache misses to show beside them."
+
+
+def profile_part(machine, profile):
+    if profile.why_not or not profile.by_flows:
+        return f"No profile: {profile.why_not or 'not asked for'}."
+    return "\n\n".join((PROFILE.format(counters="" if machine["counters"] else NO_COUNTERS).strip(),
+                        markdown(profile.flows_table()), SCHEDULERS,
+                        markdown(profile.schedulers_table())))
+
+
+def write_page(path, machine, results, shares, timings, profile, how):
     """Replaces what stands between the markers of docs/performance.md."""
     with open(path, encoding="utf-8") as f:
         page = f.read()
     new = "\n\n".join((BEGIN, f"Measured on {sentence(machine)}: {how}.",
                        markdown(path_table(results, shares)),
                        "![rates of all rows](performance.svg)",
-                       markdown(control_table(timings)), END))
+                       markdown(control_table(timings)), profile_part(machine, profile), END))
     replaced, n = re.subn(re.escape(BEGIN) + ".*" + re.escape(END), lambda _: new, page,
                           flags=re.DOTALL)
     if n != 1:
