@@ -202,18 +202,18 @@ GLOBAL int conn_end_expired(bool v6, __u32 slot, __u32 ctl)
 /*
  * What gives way when both sets of a key are full. Lower goes first; CONN_KEEP
  * never does. A new connection has proved nothing yet, so it displaces no
- * established one that was heard of within the last minute: a flood of SYNs
- * ends half-open connections, its own mostly.
+ * established one, however long that was silent: a flood of SYNs ends half-open
+ * connections, its own mostly.
  */
 #define CONN_KEEP 0xff
-#define IDLE_ENOUGH (60 * CV_HZ)
+#define IDLE_ENOUGH (60 * CV_HZ)	/* UDP */
 
-static __always_inline __u32 worth_of_sctp(__u32 state, __u32 idle)
+static __always_inline __u32 worth_of_sctp(__u32 state)
 {
 	if (state < CV_SCTP_ESTABLISHED)
 		return 1;
 	if (state == CV_SCTP_ESTABLISHED)
-		return idle > IDLE_ENOUGH ? 6 : CONN_KEEP;
+		return CONN_KEEP;
 	return state < CV_SCTP_REJECTED ? 3 : 2;
 }
 
@@ -227,7 +227,7 @@ GLOBAL __u32 worth_of(__u32 ctl, __u32 proto, __u32 idle, __u32 n_control)
 	if (ctl & CV_CTL_TEMPLATE)
 		return n_control ? CONN_KEEP : 5;
 	if (proto == IPPROTO_SCTP)
-		return worth_of_sctp(ctl & CV_CTL_STATE, idle);
+		return worth_of_sctp(ctl & CV_CTL_STATE);
 	if (proto != IPPROTO_TCP)
 		return idle > IDLE_ENOUGH ? 4 : CONN_KEEP - 1;
 	switch (ctl & CV_CTL_STATE) {
@@ -244,7 +244,7 @@ GLOBAL __u32 worth_of(__u32 ctl, __u32 proto, __u32 idle, __u32 n_control)
 	case CV_TCP_CLOSE_WAIT:
 		return 3;
 	}
-	return idle > IDLE_ENOUGH ? 6 : CONN_KEEP;
+	return CONN_KEEP;
 }
 
 static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ctl, __u32 now)
