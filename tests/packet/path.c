@@ -89,6 +89,8 @@ static void set_sizes(struct path *p, const struct sizes *s)
 				   .ncpus = (uint32_t)libbpf_num_possible_cpus(),
 				   .hash_key = { 0x9d39247e33776d41ULL, 0x2af7398005aaa5c7ULL,
 						 0x44db015024623547ULL, 0x9c15f73e62a76ae3ULL } };
+	if (s->key[0])
+		memcpy(g->hash_key, s->key, sizeof(s->key));
 	g->sets4 = g->sets6 = s->sets ? s->sets : cv_sets_for(s->max_conns ? s->max_conns : 1024);
 	size_map(p, "conn4_tags", g->sets4);
 	size_map(p, "conn4", g->sets4 * CV_WAYS);

@@ -40,6 +40,7 @@ struct sizes {
 	uint32_t max_conns; /* 0: 1024; per family */
 	uint32_t sets;	    /* instead: this many sets */
 	uint32_t max_services, max_dests; /* 0: 32, 128 */
+	uint64_t key[4];    /* of the hash; all 0: one of the tests' own */
 };
 
 /* Loads it into the world, which it makes. Exits when the kernel will not have it. */
