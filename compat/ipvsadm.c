@@ -147,7 +147,8 @@ static int restore(struct run *run, const char *program)
 		if (more > 0)
 			more = words_split(&words, program, line);
 		if (more < 0) {
-			fprintf(stderr, "standard input: %s\n", strerror(-more));
+			fprintf(stderr, "standard input: %s\n",
+				more == -EMSGSIZE ? "a line is longer than a megabyte" : strerror(-more));
 			return end_with(run, STATUS_REFUSED);
 		}
 		if (words.n > 1)

@@ -8,6 +8,7 @@
 #include "ipvsadm_lines.h"
 
 #define READ_SIZE (1 << 16)
+#define LINE_MOST (1 << 20)	/* bytes; the longest that says anything has some hundred */
 
 void lines_free(struct lines *l)
 {
@@ -37,6 +38,8 @@ static int read_more(struct lines *l)
 		l->end -= l->start;
 		l->start = 0;
 	}
+	if (l->end - l->start > LINE_MOST)
+		return -EMSGSIZE;
 	if (l->room - l->end < READ_SIZE + 1) {
 		size_t room = l->room * 2 + READ_SIZE + 1;
 		char *more = realloc(l->buf, room);

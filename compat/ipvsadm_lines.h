@@ -18,7 +18,10 @@ void lines_free(struct lines *l);
 /* Whether the next lines_next() would have to wait for more input. */
 bool lines_would_wait(const struct lines *l);
 
-/* 1 and the line, which stays until the next call; 0 at the end; or a negative errno. */
+/*
+ * 1 and the line, which stays until the next call; 0 at the end; or a negative
+ * errno: -EMSGSIZE for a line of more than a megabyte, which takes no more memory.
+ */
 int lines_next(struct lines *l, char **line);
 
 /* A vector of words, ended by NULL, as argv is. */

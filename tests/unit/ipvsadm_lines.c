@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Lines and words of a file to restore, as they come from a pipe. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,6 +75,18 @@ static void test_long_line(void **state)
 	fclose(file);
 }
 
+/* A line that does not end takes little memory, and is refused. */
+static void test_endless_line(void **state)
+{
+	struct lines l = { .fd = open("/dev/zero", O_RDONLY | O_CLOEXEC) };
+	char *line;
+
+	assert_int_equal(lines_next(&l, &line), -EMSGSIZE);
+	assert_in_range(l.room, 1 << 20, 4 << 20);
+	lines_free(&l);
+	close(l.fd);
+}
+
 static void test_read_error(void **state)
 {
 	struct lines l = { .fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
@@ -110,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_endless_line),
 		cmocka_unit_test(test_read_error),
 		cmocka_unit_test(test_words),
 	};
