@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* culvert COMMAND ...: finds the command in the table and runs it. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,37 +23,6 @@ const struct command commands[] = {
 	{ "help", "show this list", cmd_help, false },
 	{ NULL, NULL, NULL, false },
 };
-
-static const char *place;
-
-void cmd_place(const char *where)
-{
-	place = where;
-}
-
-int cmd_error(const char *name, const char *format, ...)
-{
-	va_list ap;
-
-	if (place)
-		fprintf(stderr, "culvert restore: %s: ", place);
-	else
-		fprintf(stderr, "culvert %s: ", name);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return CMD_FAILED;
-}
-
-int cmd_lib_error(const char *name, const char *what, int err)
-{
-	const char *why = cv_why();
-
-	if (!*why)
-		why = strerror(-err);
-	return what ? cmd_error(name, "%s: %s", what, why) : cmd_error(name, "%s", why);
-}
 
 static void usage(FILE *to)
 {

@@ -105,7 +105,7 @@ static void another_key(uint64_t state)
 
 	for (int i = 0; i < 4; i++) {
 		random_client(&state);
-		sizes.key[i] = state * 0x9e3779b97f4a7c15ULL | (i < 2);
+		sizes.key[i] = state * 0x9e3779b97f4a7c15ULL | (i != 2);
 		state = state * 6364136223846793005ULL + 1;
 	}
 	if (path)
