@@ -32,6 +32,12 @@ int cmd_save(int argc, char **argv);
 int cmd_track(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);
 
+/*
+ * Gives up all capabilities but those that this command may need, for good: argv[0] is
+ * its name in the table.
+ */
+void privileges_keep(int argc, char **argv);
+
 /* Prints "culvert NAME: ..." on standard error and returns CMD_FAILED. */
 __attribute__((format(printf, 2, 3))) int cmd_error(const char *name, const char *format, ...);
 

@@ -48,6 +48,13 @@ static const struct command *find(const char *name, bool applet)
 	return NULL;
 }
 
+static int run(const struct command *c, int argc, char **argv)
+{
+	argv[0] = (char *)c->name;
+	privileges_keep(argc, argv);
+	return c->run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
@@ -55,7 +62,7 @@ int main(int argc, char **argv)
 	const struct command *c = find(self, true);
 
 	if (c)
-		return c->run(argc, argv);
+		return run(c, argc, argv);
 	if (argc < 2) {
 		usage(stderr);
 		return CMD_USAGE;
@@ -71,5 +78,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "culvert: no command \"%s\"; `culvert help` lists them\n", argv[1]);
 		return CMD_USAGE;
 	}
-	return c->run(argc - 1, argv + 1);
+	return run(c, argc - 1, argv + 1);
 }

@@ -69,7 +69,7 @@ static int forget_restore(int dir)
 int instance_dir(bool create, int *out)
 {
 	_cleanup_fd_ int root = -1, dir = -1;
-	int err = probe_privileges();
+	int err = probe_privileges(false);
 
 	if (!err)
 		err = bpffs_open(create, &root);

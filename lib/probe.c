@@ -71,26 +71,30 @@ bool probe_fib_src(void)
 	return run(program, sizeof(program) / sizeof(program[0])) == -ENODEV;
 }
 
-int probe_privileges(void)
+int probe_privileges(bool load)
 {
 	static const struct {
-		unsigned int cap;
+		unsigned int cap, instead; /* SYS_ADMIN includes what was split from it */
 		const char *name;
+		bool load;
 	} needed[] = {
-		{ CAP_NET_ADMIN, "CAP_NET_ADMIN" },
-		{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN" }, /* mounts and namespaces */
-		{ CAP_BPF, "CAP_BPF" },
+		{ CAP_NET_ADMIN, CAP_NET_ADMIN, "CAP_NET_ADMIN", false },
+		{ CAP_BPF, CAP_SYS_ADMIN, "CAP_BPF", false },
+		{ CAP_PERFMON, CAP_SYS_ADMIN, "CAP_PERFMON", true },
 	};
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = {};
+	uint64_t have;
 
 	if (syscall(SYS_capget, &head, data) < 0)
 		return 0;
+	have = (uint64_t)data[1].effective << 32 | data[0].effective;
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		if (!(data[needed[i].cap / 32].effective & 1U << needed[i].cap % 32))
-			return cv_fail(-EPERM,
-				       "permission denied: this needs root's privileges (%s)",
-				       needed[i].name);
+		if ((needed[i].load && !load) ||
+		    have & (1ULL << needed[i].cap | 1ULL << needed[i].instead))
+			continue;
+		return cv_fail(-EPERM, "permission denied: this needs root's privileges (%s)",
+			       needed[i].name);
 	}
 	return 0;
 }
@@ -130,7 +134,7 @@ static bool has(enum bpf_prog_type type, enum bpf_func_id helper)
 
 int probe_explain(int err)
 {
-	int known = probe_privileges();
+	int known = probe_privileges(true);
 
 	if (known)
 		return known;

@@ -15,7 +15,10 @@ bool probe_fib_src(void);
  */
 int probe_explain(int err);
 
-/* May this process do what culvert does? 0, or -EPERM with cv_why() set. */
-int probe_privileges(void);
+/*
+ * May this process do what culvert does: use what there is, or (`load`) make it as well?
+ * 0, or -EPERM with cv_why() set.
+ */
+int probe_privileges(bool load);
 
 #endif
