@@ -62,9 +62,9 @@ with $edit,sys_admin upgrade >/dev/null
 
 # All of root's are given up but those of the table, and nothing that is run could get more.
 mkfifo "$LAB_DIR/lines"
-start director "$BUILD/culvert" ipvsadm -R <"$LAB_DIR/lines"
+exec {lines}<>"$LAB_DIR/lines"
+start director "$BUILD/culvert" ipvsadm -R <"$LAB_DIR/lines" {lines}>&-
 command=$!
-exec {lines}>"$LAB_DIR/lines"
 within 5 "NoNewPrivs:	1" grep NoNewPrivs "/proc/$command/status"
 kept=$(sed -n 's/^CapEff:\t//p' "/proc/$command/status")
 # DAC_OVERRIDE 1, DAC_READ_SEARCH 2, NET_ADMIN 12, SYS_CHROOT 18, SYS_PTRACE 19, SYS_ADMIN 21, PERFMON 38, BPF 39

@@ -161,11 +161,11 @@ static void play(const struct storm *s)
 	pthread_join(threads[WORKERS], NULL);
 	expect_audit(path);
 	/* And all of it ends, to the last count. */
-	path_advance(path, 3600 * CV_HZ);
-	path_sweep(path);
-	path_sweep(path);
-	path_advance(path, 3600 * CV_HZ);
-	path_sweep(path);
+	/* A sweep may wind a timer up first, and a template outlives its connections. */
+	for (int i = 0; i < 4; i++) {
+		path_advance(path, 3600 * CV_HZ);
+		path_sweep(path);
+	}
 	expect_equal("connections left", table_count(path, s->service.v6), 0);
 	expect_audit(path);
 }
