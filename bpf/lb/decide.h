@@ -59,20 +59,46 @@ static __always_inline bool martian(const struct flow *f)
 	return first == 0 || first == 127 || first >= 224;
 }
 
+/*
+ * A service by mark has a packet before one by address (ip_vs_service_find()),
+ * and only behind netfilter its mark is known. While there are services by mark,
+ * rules lead what is for a service by address there, too.
+ */
+static __always_inline bool perhaps_marked(const struct flow *f, const struct cv_service *svc,
+					   const struct decision *out)
+{
+	return unlikely(settings.led & (f->v6 ? CV_LED6 : CV_LED4)) && (out->front || out->xdp) && !svc->key.fwmark;
+}
+
+/* No destination: ip_vs_leave(). What a service on FTP's port is asked about other ports is not its business. */
+static __always_inline enum verdict leave(const struct flow *f, const struct cv_service *svc, struct decision *out)
+{
+	if (svc->key.port == bpf_htons(FTP_PORT) && f->dport != svc->key.port)
+		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	out->bypass = settings.cache_bypass && svc->key.fwmark;
+	return V_UNREACH;
+}
+
 /* A packet without a connection: finds its service, has it scheduled, opens one. */
 GLOBAL int admit(struct flow *f, struct decision *out)
 {
 	struct cv_service *svc;
 	__u32 service, chosen;
+	int v;
 
 	if (!f || !out)
 		return V_DROP;
 	service = service_find(f);
 	if (service == CV_NONE)
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	svc = service_at(service);
+	if (!svc)
+		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	if (perhaps_marked(f, svc, out))
+		return decided(out, V_PASS, CV_C_PASS_NETFILTER);
 	if (martian(f))
 		return decided(out, V_PASS, CV_C_PASS_MALFORMED);
-	if (f->proto == IPPROTO_TCP &&
+	if (f->proto == IPPROTO_TCP && !f->quoted &&
 	    (f->tcp_flags & TCP_RST || !(f->tcp_flags & TCP_SYN || settings.sloppy_tcp)))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
 	if (f->proto == IPPROTO_SCTP && f->sctp_event != SCTP_INIT &&
@@ -83,21 +109,20 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	/* Active FTP's data connections come from real servers: ip_vs_schedule(). */
 	if (f->sport == bpf_htons(FTP_DATA))
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
-	svc = service_at(service);
-	if (!svc)
-		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
 	if (svc->flags & CV_SVC_ONEPACKET && f->proto == IPPROTO_UDP) {
 		if (out->xdp)
 			return V_TO_TC;
 		out->once = true;
 	}
-	if (svc->flags & CV_SVC_PERSISTENT)
-		return admit_persistent(service, f, out);
+	if (svc->flags & CV_SVC_PERSISTENT) {
+		v = admit_persistent(service, f, out);
+		return v == V_UNREACH ? leave(f, svc, out) : v;
+	}
 	if (!svc->key.fwmark && svc->key.port != f->dport)
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
 	chosen = schedule(service, f);
 	if (chosen == CV_NONE)
-		return V_UNREACH;
+		return leave(f, svc, out);
 	if (chosen == SCHED_BUSY)
 		return decided(out, V_DROP, CV_C_DROP_LOCKED);
 	return open_conn(f, chosen, 0, svc->key.port, out);
@@ -138,7 +163,7 @@ static __always_inline enum second_thought reconsider(const struct flow *f, cons
 {
 	if (may_open(f) && reopens(conn->c, conn->ctl, dest))
 		return ANEW;
-	if (dest && dest->flags & CV_DEST_AVAILABLE)
+	if (dest ? dest->flags & CV_DEST_AVAILABLE : conn->c->method == CV_BYPASS)
 		return KEEP;
 	return settings.expire_nodest_conn ? ANEW : GONE;
 }

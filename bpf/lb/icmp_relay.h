@@ -13,6 +13,7 @@
 #define CULVERT_BPF_LB_ICMP_RELAY_H
 
 #include "cut.h"
+#include "decide.h"
 #include "icmp.h"
 #include "open.h"
 #include "tc_xmit.h"
@@ -29,6 +30,8 @@ struct about {
 	__u8 code;
 	struct conn_id conn;	/* that it is about */
 	struct nat nat;	/* what becomes of it, with masq */
+	struct flow flow;	/* what its client would have sent ... */
+	struct decision d;	/* ... and what becomes of that */
 };
 
 /* Per CPU, as tc_scratch is and for the same reason. */
@@ -239,7 +242,7 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 
 /*
  * An ICMP packet: TC_NEXT unless it is an error about a connection; SEND_WHOLE
- * if it is in memory to be sent (relay_slot()).
+ * if it is in memory to be sent (relay_slot()); SEND_SCHEDULE: relay_schedule().
  */
 GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 {
@@ -265,7 +268,7 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 	about_reverse(a);
 	if (conn_find_slot(&a->key, &a->conn))
 		return relay_to_server(skb, f, a, a->conn.slot);
-	return tc_pass(CV_C_PASS_NOSERVICE);
+	return settings.schedule_icmp ? SEND_SCHEDULE : tc_pass(CV_C_PASS_NOSERVICE);
 }
 
 /* The connection that the error is about which relay_icmp() left in memory. */
@@ -275,6 +278,30 @@ static __always_inline __u32 relay_slot(void)
 	struct about *a = bpf_map_lookup_elem(&relaying, &zero);
 
 	return a ? a->conn.slot : CV_NONE;
+}
+
+/*
+ * net.ipv4.vs.schedule_icmp: no connection, but perhaps a service. It gets one,
+ * as if the client had opened it, which ends soon unless the client goes on.
+ */
+static __always_inline int relay_schedule(struct __sk_buff *skb, struct flow *f)
+{
+	__u32 zero = 0;
+	struct about *a = bpf_map_lookup_elem(&relaying, &zero);
+	int v;
+
+	if (!a)
+		return tc_drop(CV_C_DROP_ERROR);
+	a->flow.key = a->key;
+	a->flow.quoted = true;
+	a->flow.mark = f->mark;
+	v = admit(&a->flow, &a->d);
+	if (v == V_PASS)
+		return tc_pass(a->d.cause);
+	if (v != V_SEND)	/* no error answers an error */
+		return tc_drop(v == V_DROP ? a->d.cause : CV_C_DROP_NODEST);
+	v = relay_icmp(skb, f);
+	return v == SEND_SCHEDULE ? tc_drop(CV_C_DROP_LOCKED) : v;
 }
 
 #endif

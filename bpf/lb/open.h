@@ -23,6 +23,8 @@ struct decision {
 	bool fresh;		/* this packet made the connection */
 	bool once;		/* ... for itself alone (one-packet scheduling) */
 	bool xdp;		/* set by the door: leave what it cannot finish to tc, before a choice is made */
+	bool front;		/* ... netfilter has not seen the packet, and may mark it */
+	bool bypass;		/* of V_UNREACH: unless the packet can go on without a destination (cache_bypass) */
 };
 
 static __always_inline enum verdict decided(struct decision *d, enum verdict v, __u32 cause)
@@ -50,9 +52,32 @@ static __always_inline __u32 first_ctl(const struct flow *f, __u32 method, __u32
 {
 	__u32 ctl = CV_CTL_INACTIVE | flags;
 
-	if (method != CV_MASQ)
+	if (method != CV_MASQ && method != CV_BYPASS)
 		ctl |= CV_CTL_NOOUTPUT;
+	if (f->quoted)
+		return ctl;
 	return ctl_after(ctl, f->proto, FROM_CLIENT, f->tcp_flags);
+}
+
+/* ip_vs_conn_new()'s own timeout stands while the protocol has seen no packet. */
+static __always_inline __u32 first_timeout(const struct flow *f, __u32 ctl)
+{
+	return f->quoted ? 3 * CV_HZ : timeout_of(f->proto, ctl & CV_CTL_STATE);
+}
+
+static __always_inline enum verdict opened(int made, struct decision *out)
+{
+	switch (made) {
+	case CONN_MADE:
+		out->fresh = true;
+		count_cause(CV_C_CONN_NEW);
+		return V_SEND;
+	case CONN_THERE:
+		return V_SEND;
+	case CONN_LOCKED:
+		return decided(out, V_DROP, CV_C_DROP_LOCKED);
+	}
+	return decided(out, V_DROP, CV_C_DROP_FULL);
 }
 
 /*
@@ -92,21 +117,34 @@ static __always_inline enum verdict open_conn(const struct flow *f, __u32 chosen
 	n->key = f->key;
 	n->dport = dest->port && (!flags || f->dport == port) ? dest->port : f->dport;
 	n->ctl = first_ctl(f, dest->flags & CV_DEST_METHOD, flags);
-	n->timeout = timeout_of(f->proto, n->ctl & CV_CTL_STATE);
+	n->timeout = first_timeout(f, n->ctl);
 	n->fwmark = f->mark;
 	made = conn_make(dest, chosen, n, &out->conn);
-	switch (made) {
-	case CONN_MADE:
-		out->fresh = true;
+	if (made == CONN_MADE)
 		count_conn(chosen);
-		count_cause(CV_C_CONN_NEW);
-		return V_SEND;
-	case CONN_THERE:
-		return V_SEND;
-	case CONN_LOCKED:
-		return decided(out, V_DROP, CV_C_DROP_LOCKED);
-	}
-	return decided(out, V_DROP, CV_C_DROP_FULL);
+	return opened(made, out);
+}
+
+/*
+ * A connection without a destination: there is none, and the packet is addressed
+ * to somebody else, where it goes on to (ip_vs_leave()).
+ */
+GLOBAL int open_bypass(const struct flow *f, struct decision *out)
+{
+	struct new_conn *n = new_conn();
+
+	if (!f || !out)
+		return V_DROP;
+	if (!n)
+		return decided(out, V_DROP, CV_C_DROP_ERROR);
+	__builtin_memset(n, 0, sizeof(*n));
+	n->key = f->key;
+	n->method = CV_BYPASS;
+	n->dest = CV_NONE;
+	n->ctl = first_ctl(f, CV_BYPASS, 0);
+	n->timeout = first_timeout(f, n->ctl);
+	n->fwmark = f->mark;
+	return opened(conn_insert(n, &out->conn), out);
 }
 
 #endif

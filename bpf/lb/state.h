@@ -199,7 +199,7 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 			if (seen == ctl) {
 				if ((ctl & CV_CTL_STATE) == CV_TCP_ESTABLISHED)
 					tag_not_live(v6, r->slot);
-				if ((ctl ^ next) & CV_CTL_INACTIVE)
+				if (d && (ctl ^ next) & CV_CTL_INACTIVE)
 					dest_move_conn(d, next & CV_CTL_INACTIVE);
 				ctl = next;
 				break;
@@ -234,7 +234,7 @@ GLOBAL int conn_step_slot(bool v6, __u32 slot, __u32 ctl, __u32 step)
 	struct conn_ref r = { .c = v6 ? conn_at(true, slot) : conn_at(false, slot), .ctl = ctl, .slot = slot };
 	struct cv_dest *dest = r.c ? dest_at(r.c->dest) : NULL;
 
-	if (!r.c || !dest)
+	if (!r.c)
 		return -1;
 	conn_step(v6, &r, dest, step, step >> 8 & 0xff, step >> 16 & 0xff);
 	return 0;

@@ -51,6 +51,28 @@ static __always_inline bool tc_splits(struct __sk_buff *skb, const struct flow *
 	return f->ttl <= 1 || !tc_fits(skb, f, mtu);
 }
 
+/* Is the packet addressed to somebody else than the director, who can be reached? */
+static __always_inline bool tc_elsewhere(struct __sk_buff *skb, struct flow *f)
+{
+	struct tc_scratch *s = tc_scratch();
+
+	if (!s)
+		return false;
+	tc_lookup(skb, &f->daddr, f->v6, &s->hop);
+	return s->hop.nh.ifindex != 0;
+}
+
+/*
+ * Is the packet led to culvert0 if it is passed up? Its connection's real server
+ * is the director itself, which will be found out there: once.
+ */
+static __always_inline bool tc_led(const struct __sk_buff *skb, const struct flow *f,
+				   const struct cv_conn_common *c)
+{
+	return unlikely(c->fwmark || settings.led & (f->v6 ? CV_LED6 : CV_LED4)) && settings.culvert0 &&
+	       skb->ifindex != settings.culvert0;
+}
+
 /* A packet of a connection, on its way: its state, its timer, its figures, and out. */
 static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn_ref *conn)
 {
@@ -58,30 +80,38 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
+	bool local;
 
 	if (!f || !conn || !conn->c || !s)
 		return tc_drop(CV_C_DROP_ERROR);
 	c = conn->c;
 	index = c->dest;
 	dest = dest_at(index);
-	if (!dest)
+	if (dest)
+		tc_hop(skb, dest, now, &s->hop);
+	else if (c->method == CV_BYPASS)	/* ip_vs_bypass_xmit(): to whom it is addressed to */
+		tc_lookup(skb, &f->daddr, f->v6, &s->hop);
+	else
 		return tc_drop(CV_C_DROP_ERROR);
-	tc_hop(skb, dest, now, &s->hop);
+	local = s->hop.nh.flags & CV_NH_LOCAL || c->method == CV_LOCALNODE;
+	if (local && c->method != CV_MASQ && tc_led(skb, f, c))
+		return tc_pass(CV_C_PASS_NETFILTER);
 	if (!conn_same(conn))
 		return tc_drop(CV_C_DROP_LOCKED);
-	if (tc_splits(skb, f, dest, c->method, &s->hop))
+	if (dest && tc_splits(skb, f, dest, c->method, &s->hop))
 		return SEND_SPLIT;
 	conn_step_slot(f->v6, conn->slot, conn->ctl, STEP(f->proto, FROM_CLIENT, f->tcp_flags));
 	count_packet(c);
 	count_in(index, f->len);
 	if (c->method == CV_MASQ)
 		return tc_send_nat(skb, f, conn->slot, &s->hop);
-	if (s->hop.nh.flags & CV_NH_LOCAL || c->method == CV_LOCALNODE)
+	if (local)
 		return tc_pass(CV_C_PASS_LOCAL);
 	if (!s->hop.nh.ifindex)
 		return SEND_NO_ROUTE;
-	WRITE_ONCE(dest->neigh_seen, now);
-	if (c->method == CV_TUNNEL)
+	if (dest)
+		WRITE_ONCE(dest->neigh_seen, now);
+	if (dest && c->method == CV_TUNNEL)
 		return tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
 	return tc_send_dr(skb, f, &s->hop);
 }
@@ -200,7 +230,8 @@ static __always_inline int tc_carry(struct __sk_buff *skb, struct flow *f, struc
 static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, bool whole)
 {
 	struct icmp_error e = {};
-	struct decision d = {};
+	/* Fragments have no ports that rules could lead them by: their packets get no mark. */
+	struct decision d = { .front = !whole && skb->ifindex != settings.culvert0 };
 	struct conn_ref conn = {};
 	__u32 otherwise = CV_C_DROP_NODEST, how;
 	enum verdict v;
@@ -211,6 +242,11 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) && tc_bundled_abort(skb, f))
 		f->sctp_event = SCTP_BUNDLED_ABORT;
 	v = f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn);
+	if (unlikely(v == V_UNREACH && d.bypass) && !whole && tc_elsewhere(skb, f)) {
+		v = open_bypass(f, &d);
+		if (v == V_SEND)
+			v = f->v6 ? take_conn(true, &d, false, &conn) : take_conn(false, &d, false, &conn);
+	}
 	if (unlikely(whole) && v != V_SEND && v != V_REPLY && !(v == V_UNREACH && frag_join(skb, f)))
 		return frag_settle(skb, v);
 	switch (v) {
@@ -258,6 +294,8 @@ static __always_inline int tc_enter(struct __sk_buff *skb, struct flow *f, enum 
 	} else if (parsed == PARSE_ICMP) {
 		int rc = relay_icmp(skb, f);
 
+		if (unlikely(rc == SEND_SCHEDULE))
+			rc = relay_schedule(skb, f);
 		return rc == SEND_WHOLE ? cut_send(skb, f, relay_slot(), false) : rc;
 	}
 	return tc_balance(skb, f, whole);

@@ -133,6 +133,7 @@ static __always_inline bool tc_fits(struct __sk_buff *skb, const struct flow *f,
 #define SEND_CUT 0x30000	/* by way of memory: whole_take() */
 #define SEND_REMAKE 0x60000	/* likewise, put together of its fragments: frag_remake() */
 #define SEND_WHOLE 0x70000	/* is in memory: cut_send() */
+#define SEND_SCHEDULE 0x90000	/* an ICMP error: relay_schedule() */
 #define SEND_SPLIT 0x50000	/* segment by segment: split.h; nothing was done yet */
 
 /* Larger than the way takes: told so, or cut, as it wishes. */

@@ -253,8 +253,8 @@ static bool explained(const struct frame *in, const struct frame *out, uint32_t 
 		return false;
 	if (o.icmp && o.v6 == i.v6 && same(o.dst, i.src, o.size) && !same(o.src, i.src, o.size))
 		return true;	/* an answer to the sender */
-	if (i.icmp)		/* an error on its way: one end is a stranger's */
-		return about_us(in) && about_us(out);
+	if (i.icmp)		/* an error on its way: one end is a stranger's; with a mark, a service's whatever it is about */
+		return mark || (about_us(in) && about_us(out));
 	if (o.v6 == i.v6 && is_server(i.src, i.v6) && same(o.src, &vip[o.v6], o.size) && same(o.dst, i.dst, o.size))
 		return true;	/* masq's answer */
 	if (!same(i.dst, &vip[i.v6], i.size) && !mark)
