@@ -32,6 +32,7 @@ static void cleanup_needs(struct needs *n)
 	for (int i = 0; i < 2; i++) {
 		free(n->family[i].marks);
 		free(n->family[i].addrs);
+		free(n->family[i].flows);
 	}
 }
 
@@ -73,6 +74,24 @@ static bool leads(const struct cv_service_key *key)
 	       !IN6_IS_ADDR_LINKLOCAL(a6);
 }
 
+/* What the data path would look such a service up for: of FTP, the data connections' ports too. */
+static void add_flow(struct culvert0_wants *w, const struct cv_service_key *key)
+{
+	uint16_t port = ntohs(key->port);
+	struct culvert0_flow *flow = &w->flows[w->n_flows++];
+	bool ftp = key->proto == IPPROTO_TCP && port == 21;
+
+	*flow = (struct culvert0_flow){ .to = key->addr, .ipproto = key->proto };
+	flow->ports[0] = ftp ? 20 : port;
+	flow->ports[1] = port;
+	if (!ftp)
+		return;
+	w->flows[w->n_flows] = *flow;
+	flow = &w->flows[w->n_flows++];
+	flow->ports[0] = 1024;
+	flow->ports[1] = 65535;
+}
+
 static int collect_services(const struct cv *cv, struct needs *out)
 {
 	size_t n = cv->settings->num_services;
@@ -82,7 +101,8 @@ static int collect_services(const struct cv *cv, struct needs *out)
 
 		w->marks = malloc((n + 1) * sizeof(*w->marks));
 		w->addrs = malloc((n + 1) * sizeof(*w->addrs));
-		if (!w->marks || !w->addrs)
+		w->flows = malloc((2 * n + 1) * sizeof(*w->flows));
+		if (!w->marks || !w->addrs || !w->flows)
 			return cv_plain(-ENOMEM);
 	}
 	for (uint32_t slot = 0, seen = 0; seen < n && slot < cv->journal->geo.max_services; slot++) {
@@ -92,16 +112,21 @@ static int collect_services(const struct cv *cv, struct needs *out)
 		if (!(svc->flags & CV_SVC_USED))
 			continue;
 		seen++;
-		if (svc->key.fwmark)
+		if (svc->key.fwmark) {
 			w->marks[w->n_marks++] = svc->key.fwmark;
-		else if (leads(&svc->key))
-			w->addrs[w->n_addrs++] = svc->key.addr;
+		} else {
+			add_flow(w, &svc->key);
+			if (leads(&svc->key))
+				w->addrs[w->n_addrs++] = svc->key.addr;
+		}
 	}
 	for (int i = 0; i < 2; i++) {
 		struct culvert0_wants *w = &out->family[i];
 
 		w->n_marks = sort_unique(w->marks, w->n_marks, sizeof(*w->marks), mark_order);
 		w->n_addrs = sort_unique(w->addrs, w->n_addrs, sizeof(*w->addrs), addr_order);
+		if (!w->n_marks)
+			w->n_flows = 0;
 	}
 	return cv->spoiled;
 }
@@ -246,21 +271,39 @@ static int start_forwarding(const struct devices *d, int i)
 
 /* ---- rules ---------------------------------------------------------------------- */
 
+static void pick(const struct devices *d, uint32_t flag, struct culvert0_names *out)
+{
+	for (size_t at = 0; at < d->n; at++) {
+		if (d->all[at].flags & flag)
+			memcpy(out->names[out->n++], d->all[at].name, IFNAMSIZ);
+	}
+}
+
+/* R5: announced last, withdrawn first. */
+static void announce_led(struct cv *cv, uint32_t flag, bool on)
+{
+	uint32_t led = cv->settings->led;
+
+	__atomic_store_n(&cv->settings->led, on ? led | flag : led & ~flag, __ATOMIC_RELEASE);
+}
+
 static int settle_rules(struct cv *cv, struct rtnl *nl, const struct devices *d, const struct needs *n, int i)
 {
 	const struct culvert0_wants *w = &n->family[i];
-	char (*guards)[IFNAMSIZ] = calloc(d->n + 1, sizeof(*guards));
-	size_t n_guards = 0;
+	const uint32_t led = i ? CV_LED6 : CV_LED4;
+	_cleanup_free_ char (*names)[IFNAMSIZ] = calloc(2 * d->n + 1, sizeof(*names));
+	struct culvert0_names guards = { .names = names }, attached = { .names = names + d->n };
 	int err;
 
-	if (!guards)
+	if (!names)
 		return cv_plain(-ENOMEM);
-	for (size_t at = 0; at < d->n; at++) {
-		if (d->all[at].flags & switch_flag[i])
-			memcpy(guards[n_guards++], d->all[at].name, IFNAMSIZ);
-	}
-	err = culvert0_rules(nl, w, cv->settings->culvert0, guards, n_guards);
-	free(guards);
+	pick(d, switch_flag[i], &guards);
+	pick(d, CV_DEV_ATTACHED, &attached);
+	if (!w->n_flows)
+		announce_led(cv, led, false);
+	err = culvert0_rules(nl, w, cv->settings->culvert0, &guards, &attached);
+	if (!err && w->n_flows)
+		announce_led(cv, led, true);
 	/* A kernel without IPv6, or without policy routing: then only marks cannot do without. */
 	return (err == -EAFNOSUPPORT || err == -EOPNOTSUPP) && !w->n_marks ? 0 : err;
 }
@@ -349,7 +392,7 @@ static bool settle_one(struct cv *cv, uint32_t slot)
 	const struct cv_service *svc = svc_at(cv, slot);
 	bool used = svc->flags & CV_SVC_USED;
 
-	if (svc->key.fwmark || !cv->settings->culvert0 || !other_leads(cv, slot, false))
+	if (svc->key.fwmark || cv->settings->num_fwmark || !cv->settings->culvert0 || !other_leads(cv, slot, false))
 		return false;
 	if (!leads(&svc->key) || (!used && other_leads(cv, slot, true)))
 		return !cv->spoiled;

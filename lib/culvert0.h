@@ -18,11 +18,18 @@
  *     first (CV_DEV_FORWARD4, CV_DEV_FORWARD6), and a rule keeps the device from
  *     forwarding anything but to culvert0 before it is turned on.
  *
+ * R5  cv_settings.led says that the last kind of rules stands: it is set after
+ *     they are added and cleared before they go, because the uplinks' doors then
+ *     pass up what is for a service by address.
+ *
  * In each family, rules of protocol RTNL_PROTO_CULVERT:
  *
  *	0: iif culvert0 goto 1			what comes back is not led there again
  *	0: iif lo lookup CULVERT0_TABLE_OWN	the director's own, to virtual addresses
  *	0: fwmark N lookup CULVERT0_TABLE_MARKS	one for each mark in use
+ *	0: iif DEV to V ipproto P dport N lookup CULVERT0_TABLE_MARKS
+ *						what is for a service by address, while there are
+ *						services by mark, which come first (R5)
  *	1: lookup local				which was at 0
  *	1: iif DEV blackhole			DEV forwards to culvert0 alone (R4)
  */
@@ -47,9 +54,18 @@ int culvert0_check(uint8_t family);
 
 /* ---- parts ------------------------------------------------------------------ */
 
-/* What one family needs. Both lists are sorted and have nothing twice. */
+/* What is for a service by address. */
+struct culvert0_flow {
+	union cv_addr to;
+	uint8_t ipproto;
+	uint16_t ports[2];	/* first and last; 0: any */
+};
+
+/* What one family needs. Marks and addresses are sorted and have nothing twice. */
 struct culvert0_wants {
 	uint8_t family;
+	struct culvert0_flow *flows;	/* led to culvert0 from every attached device */
+	size_t n_flows;
 	uint32_t *marks;
 	size_t n_marks;
 	union cv_addr *addrs;	/* virtual addresses */
@@ -63,8 +79,12 @@ int culvert0_device_down(struct cv *cv, struct rtnl *nl);
 /* culvert0_rules.c: the route of one virtual address, where the rules stand already. */
 int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, uint32_t ifindex, bool wanted);
 
-/* Rules and routes of one family. `guards`: names of devices (R4). */
+/* Rules and routes of one family. `guards`: devices of R4. */
+struct culvert0_names {
+	char (*names)[IFNAMSIZ];
+	size_t n;
+};
 int culvert0_rules(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex,
-		   char (*guards)[IFNAMSIZ], size_t n_guards);
+		   const struct culvert0_names *guards, const struct culvert0_names *attached);
 
 #endif

@@ -59,7 +59,8 @@ static struct rtnl_rule local_rule(uint8_t family, uint32_t preference, uint8_t 
 static bool same_rule(const struct rtnl_rule *a, const struct rtnl_rule *b)
 {
 	return a->action == b->action && a->preference == b->preference && a->table == b->table &&
-	       a->target == b->target && a->mark == b->mark && strcmp(a->iif, b->iif) == 0;
+	       a->target == b->target && a->mark == b->mark && a->plen == b->plen && a->ipproto == b->ipproto &&
+	       strcmp(a->iif, b->iif) == 0;
 }
 
 static int rule_order(const void *pa, const void *pb)
@@ -74,6 +75,14 @@ static int rule_order(const void *pa, const void *pb)
 		return a->table < b->table ? -1 : 1;
 	if (a->mark != b->mark)
 		return a->mark < b->mark ? -1 : 1;
+	if (a->plen != b->plen)
+		return a->plen < b->plen ? -1 : 1;
+	if (a->ipproto != b->ipproto)
+		return a->ipproto < b->ipproto ? -1 : 1;
+	if (memcmp(a->ports, b->ports, sizeof(a->ports)) != 0)
+		return memcmp(a->ports, b->ports, sizeof(a->ports));
+	if (memcmp(&a->to, &b->to, sizeof(a->to)) != 0)
+		return memcmp(&a->to, &b->to, sizeof(a->to));
 	return strcmp(a->iif, b->iif);
 }
 
@@ -82,9 +91,31 @@ static bool in_sorted(const struct list *l, const struct rtnl_rule *rule)
 	return l->n && bsearch(rule, l->items, l->n, l->size, rule_order);
 }
 
+/* R5 */
+static int lead_flows(const struct culvert0_wants *w, const struct culvert0_names *attached, struct list *out)
+{
+	struct rtnl_rule rule = { .family = w->family,
+				  .action = FR_ACT_TO_TBL,
+				  .protocol = RTNL_PROTO_CULVERT,
+				  .table = CULVERT0_TABLE_MARKS,
+				  .plen = w->family == AF_INET ? 32 : 128 };
+	int err = 0;
+
+	for (size_t i = 0; i < w->n_flows * attached->n && !err; i++) {
+		const struct culvert0_flow *flow = &w->flows[i / attached->n];
+
+		rule.to = flow->to;
+		rule.ipproto = flow->ipproto;
+		memcpy(rule.ports, flow->ports, sizeof(rule.ports));
+		memcpy(rule.iif, attached->names[i % attached->n], IFNAMSIZ);
+		err = list_add(out, &rule);
+	}
+	return err;
+}
+
 /* In the order in which they must stand. */
-static int wanted_rules(const struct culvert0_wants *w, char (*guards)[IFNAMSIZ], size_t n_guards,
-			struct list *out)
+static int wanted_rules(const struct culvert0_wants *w, const struct culvert0_names *guards,
+			const struct culvert0_names *attached, struct list *out)
 {
 	struct rtnl_rule rule = local_rule(w->family, 1, RTNL_PROTO_CULVERT);
 	int err;
@@ -99,12 +130,12 @@ static int wanted_rules(const struct culvert0_wants *w, char (*guards)[IFNAMSIZ]
 				   .iif = CULVERT0_NAME };
 	if (!err)
 		err = list_add(out, &rule);
-	for (size_t i = 0; i < n_guards && !err; i++) {
+	for (size_t i = 0; i < guards->n && !err; i++) {
 		rule = (struct rtnl_rule){ .family = w->family,
 					   .action = FR_ACT_BLACKHOLE,
 					   .protocol = RTNL_PROTO_CULVERT,
 					   .preference = 1 };
-		memcpy(rule.iif, guards[i], IFNAMSIZ);
+		memcpy(rule.iif, guards->names[i], IFNAMSIZ);
 		err = list_add(out, &rule);
 	}
 	rule = (struct rtnl_rule){ .family = w->family,
@@ -120,7 +151,7 @@ static int wanted_rules(const struct culvert0_wants *w, char (*guards)[IFNAMSIZ]
 		rule.mark = w->marks[i];
 		err = list_add(out, &rule);
 	}
-	return err;
+	return err ? err : lead_flows(w, attached, out);
 }
 
 struct seen_rules {
@@ -350,14 +381,14 @@ int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, u
 /* ---- both ------------------------------------------------------------------- */
 
 int culvert0_rules(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex,
-		   char (*guards)[IFNAMSIZ], size_t n_guards)
+		   const struct culvert0_names *guards, const struct culvert0_names *attached)
 {
 	_cleanup_(cleanup_list) struct list wanted = RULES;
 	struct seen_rules seen = { .ours = RULES };
 	int err = rtnl_each_rule(nl, w->family, see_rule, &seen);
 
 	if (!err)
-		err = wanted_rules(w, guards, n_guards, &wanted);
+		err = wanted_rules(w, guards, attached, &wanted);
 	/* Routes first, where rules are to lead to them. */
 	if (!err && wanted.n)
 		err = settle_routes(nl, w, ifindex);

@@ -124,6 +124,10 @@ struct rtnl_rule {
 	uint32_t target;	/* of FR_ACT_GOTO: a later preference */
 	uint32_t mark;		/* 0: any */
 	char iif[IFNAMSIZ];	/* "": any */
+	uint8_t plen;		/* of `to`; 0: any */
+	uint8_t ipproto;	/* 0: any */
+	uint16_t ports[2];	/* destination, first and last; 0: any */
+	union cv_addr to;
 };
 
 int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);	/* -EEXIST */

@@ -39,6 +39,16 @@ static void parse_rule_attr(const struct nlattr *a, struct rtnl_rule *out)
 	case FRA_IIFNAME:
 		strncpy(out->iif, mnl_attr_get_str(a), sizeof(out->iif) - 1);
 		break;
+	case FRA_DST:
+		memcpy(&out->to, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a) < sizeof(out->to) ?
+			mnl_attr_get_payload_len(a) : sizeof(out->to));
+		break;
+	case FRA_IP_PROTO:
+		out->ipproto = mnl_attr_get_u8(a);
+		break;
+	case FRA_DPORT_RANGE:
+		memcpy(out->ports, mnl_attr_get_payload(a), sizeof(out->ports));
+		break;
 	case FRA_FWMASK:
 	case FRA_SUPPRESS_PREFIXLEN:
 	case FRA_SUPPRESS_IFGROUP:
@@ -63,7 +73,8 @@ static int see_rule(const struct nlmsghdr *nlh, void *arg)
 
 	if (nlh->nlmsg_type != RTM_NEWRULE)
 		return 0;
-	rule.others = h->src_len || h->dst_len || h->tos || h->flags & FIB_RULE_INVERT;
+	rule.plen = h->dst_len;
+	rule.others = h->src_len || h->tos || h->flags & FIB_RULE_INVERT;
 	mnl_attr_for_each(a, nlh, sizeof(*h))
 		parse_rule_attr(a, &rule);
 	return e->each(&rule, e->arg);
@@ -92,6 +103,7 @@ static int rule(struct rtnl *r, uint16_t type, uint16_t flags, const struct rtnl
 	h->family = rule->family;
 	h->action = rule->action;
 	h->table = RT_TABLE_UNSPEC;
+	h->dst_len = rule->plen;
 	mnl_attr_put_u32(q.nlh, FRA_PRIORITY, rule->preference);
 	mnl_attr_put_u8(q.nlh, FRA_PROTOCOL, rule->protocol);
 	if (rule->action == FR_ACT_TO_TBL)
@@ -102,6 +114,12 @@ static int rule(struct rtnl *r, uint16_t type, uint16_t flags, const struct rtnl
 		mnl_attr_put_u32(q.nlh, FRA_FWMARK, rule->mark);
 	if (rule->iif[0])
 		mnl_attr_put_strz(q.nlh, FRA_IIFNAME, rule->iif);
+	if (rule->plen)
+		mnl_attr_put(q.nlh, FRA_DST, addr_size(rule->family), &rule->to);
+	if (rule->ipproto)
+		mnl_attr_put_u8(q.nlh, FRA_IP_PROTO, rule->ipproto);
+	if (rule->ports[0])
+		mnl_attr_put(q.nlh, FRA_DPORT_RANGE, sizeof(rule->ports), rule->ports);
 	return rtnl_talk(r, &q, NULL, NULL);
 }
 
