@@ -55,12 +55,18 @@ static int run(const struct command *c, int argc, char **argv)
 	return c->run(argc, argv);
 }
 
+static void say_wait(const char *holder)
+{
+	fprintf(stderr, "culvert: waiting: %s has the lock\n", holder);
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
 	const char *self = slash ? slash + 1 : argc ? argv[0] : "culvert";
 	const struct command *c = find(self, true);
 
+	cv_on_wait(say_wait);
 	if (c)
 		return run(c, argc, argv);
 	if (argc < 2) {

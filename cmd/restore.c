@@ -124,12 +124,13 @@ static int read_tables(struct restore *r, int argc, char **argv)
 {
 	const struct option_spec options[] = {
 		{ 0, "max-conns", "N", "", option_number, &r->sizes.max_conns, "a number" },
+		{ 0, "max-conns6", "N", "", option_number, &r->sizes.max_conns6, "a number" },
 		{ 0, "max-services", "N", "", option_number, &r->sizes.max_services, "a number" },
 		{ 0, "max-dests", "N", "", option_number, &r->sizes.max_dests, "a number" },
 		{},
 	};
 	const struct command_line line = {
-		.name = "tables", .usage = "--max-conns N --max-services N --max-dests N", .about = "", .options = options
+		.name = "tables", .usage = "--max-conns N --max-conns6 N --max-services N --max-dests N", .about = "", .options = options
 	};
 	int status;
 

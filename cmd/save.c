@@ -123,8 +123,8 @@ static int save_lb(struct save *s)
 	int err;
 
 	cv_get_sizes(s->cv, &sizes);
-	line(s, "tables --max-conns %u --max-services %u --max-dests %u\n", sizes.max_conns, sizes.max_services,
-	     sizes.max_dests);
+	line(s, "tables --max-conns %u --max-conns6 %u --max-services %u --max-dests %u\n", sizes.max_conns,
+	     sizes.max_conns6, sizes.max_services, sizes.max_dests);
 	err = cv_each_attachment(s->cv, save_device, s);
 	if (!err)
 		err = cv_each_setting(s->cv, save_setting, s);
@@ -164,6 +164,8 @@ static int save_link(const struct cv_ipv_link *link, void *arg)
 	struct save *s = arg;
 	int err;
 
+	if (!link->here && !link->netns[0] && !link->netns_known)
+		return cmd_error("save", "cannot find out in which network namespace %s is", link->inner.name), -EAGAIN;
 	if (!link->here && !link->netns[0]) {
 		cmd_error("save", "%s is in a network namespace without a name: left out", link->inner.name);
 		s->left_out = true;
@@ -261,7 +263,7 @@ static int save_to(struct save *s, const char *file, bool conns)
 	if (err && out.err)
 		return cmd_error("save", "%s: %s", file ? file : "standard output", strerror(-out.err));
 	if (err)
-		return cmd_lib_error("save", NULL, err);
+		return err == -EAGAIN ? CMD_FAILED : cmd_lib_error("save", NULL, err);
 	err = file ? beside_commit(&b, file) : 0;
 	if (err)
 		return cmd_error("save", "%s: %s", file, strerror(-err));

@@ -56,10 +56,12 @@ void cv_close(struct cv **cv);
 
 /*
  * The instance's lock: one command edits at a time. Waits up to `seconds`
- * (0: the default of 30), then -EBUSY, and cv_why names the pid that holds it.
+ * (0: CULVERT_LOCK_SECONDS in the environment, or 30), then -EBUSY, and cv_why names the pid that holds it.
  * Taking it first completes a journal record that a killed command left.
  */
 int cv_lock(struct cv *cv, unsigned int seconds);
+/* Whom to tell, once, who has the lock when a call has waited for it for 1.5 s; NULL: nobody. Of the whole process. */
+void cv_on_wait(void (*say)(const char *holder));
 void cv_unlock(struct cv *cv);
 
 /* Removes links, pins and the directory: the namespace is as if culvert had never run. */

@@ -172,8 +172,10 @@ int culvert0_device_down(struct cv *cv, struct rtnl *nl)
 	struct rtnl_link link;
 	int err = known ? forget(cv, known) : 0;
 
-	if (err || rtnl_link_by_name(nl, CULVERT0_NAME, &link) || !is_ours(&link))
-		return err;
+	if (!err)
+		err = rtnl_link_by_name(nl, CULVERT0_NAME, &link);
+	if (err || !is_ours(&link))
+		return err == -ENODEV ? 0 : err;
 	if (link.ifindex != known)
 		err = forget(cv, link.ifindex);
 	return err ? err : rtnl_link_del(nl, link.ifindex);

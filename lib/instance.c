@@ -182,14 +182,25 @@ int instance_open(int dir, bool check, struct cv **out)
 	return 0;
 }
 
+/* Likewise of loading: unless somebody is at it. */
+static void forget_load(int dir)
+{
+	if (!load_left(dir) || lock_try(dir) < 0)
+		return;
+	load_forget(dir);
+	lock_drop(dir);
+}
+
 int cv_open(struct cv **out)
 {
 	_cleanup_fd_ int dir = -1;
 	struct cv *cv;
 	int err = instance_dir(false, &dir);
 
-	if (!err && !instance_loaded(dir))
+	if (!err && !instance_loaded(dir)) {
+		forget_load(dir);
 		err = -ENOENT;
+	}
 	if (err == -ENOENT)
 		return cv_fail(err, "no culvert in this network namespace");
 	if (!err)
@@ -267,9 +278,14 @@ int cv_lock(struct cv *cv, unsigned int seconds)
 	return 0;
 }
 
+/* What was said of a failure before stays said. */
 void cv_unlock(struct cv *cv)
 {
+	char why[512];
+
+	snprintf(why, sizeof(why), "%s", cv_why());
 	culvert0_settle(cv);
+	cv_fail(0, "%s", why);
 	drop(cv);
 }
 
@@ -310,9 +326,10 @@ int cv_destroy(struct cv **pcv)
 	int err = cv_lock(*pcv, 0);
 
 	if (!err)
-		err = instance_remove_lb(*pcv);
+		err = restoring_remove_lb((*pcv)->dir);
+	/* What the handle had mapped is no longer what is there: there is nothing to settle. */
 	if (!err)
-		err = instance_remove_dir((*pcv)->dir);
+		(*pcv)->journal->routes_due = ROUTES_SETTLED;
 	cv_close(pcv);
 	return err;
 }

@@ -78,7 +78,7 @@ uint64_t ipv_mac_word(const uint8_t mac[6]);
 int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode);
 
 /* ---- ipvlan_slave.c ---- */
-void ipv_slave_remove(struct cv_ipv *v, uint32_t slot);
+int ipv_slave_remove(struct cv_ipv *v, uint32_t slot);
 int ipv_host_end(struct cv_ipv *v, uint32_t slot, struct rtnl_link *out); /* -ENODEV */
 /* The inner end, seen from here, and its namespace: an fd that stays v's, -1 for this one. */
 int ipv_inner(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, int *netns);

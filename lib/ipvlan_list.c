@@ -40,11 +40,16 @@ static int describe(struct cv_ipv *v, uint32_t slot, struct cv_ipv_link *out)
 
 		if (netns_open_self(&self) == 0)
 			out->netns_ino = netns_ino(self);
-	} else if (ipv_netns_find(v, out->host.peer_nsid, &where) == 0) {
-		out->netns_ino = where->ino;
+	} else {
+		err = ipv_netns_find(v, out->host.peer_nsid, &where);
+		out->netns_known = err == -ESRCH;
+		if (!err)
+			out->netns_ino = where->ino;
 	}
-	if (out->netns_ino)
-		netns_name(out->netns_ino, out->netns);
+	if (out->netns_ino) {
+		err = netns_name(out->netns_ino, out->netns);
+		out->netns_known = !err || err == -ENOENT;
+	}
 	return 0;
 }
 

@@ -172,8 +172,9 @@ int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode)
 	struct rtnl_link link, above;
 	int err;
 
-	if (rtnl_link_by_index(&v->rtnl, RTNL_HERE, m->ifindex, &link))
-		return 0;
+	err = rtnl_link_by_index(&v->rtnl, RTNL_HERE, m->ifindex, &link);
+	if (err)
+		return err == -ENODEV ? 0 : err;
 	if (mode == CV_IPV_L3S && link.master && rtnl_link_by_index(&v->rtnl, RTNL_HERE, link.master, &above) == 0 &&
 	    !strcmp(above.kind, "bridge"))
 		return bridge_forwards(&link, &above);

@@ -14,8 +14,10 @@ static int note(int fd, uint64_t ino, void *arg)
 	int nsid = rtnl_nsid(&v->rtnl, fd);
 	int copy;
 
-	if (nsid < 0)
+	if (nsid == -ENOENT || nsid == -EINVAL)
 		return 0;
+	if (nsid < 0)
+		return nsid;
 	more = reallocarray(v->netns, v->n_netns + 1, sizeof(*more));
 	if (!more)
 		return -ENOMEM;

@@ -87,19 +87,33 @@ static void clear_counters(struct cv_ipv *v, uint32_t index)
 		bpf_map_update_elem(v->maps[IPV_COUNTERS], &index, zero, BPF_ANY);
 }
 
-/* Whatever of it there is, in any state; so it serves for what was never completed as well. */
-void ipv_slave_remove(struct cv_ipv *v, uint32_t slot)
+/* The pair, by its host end. It is no error if there is none. */
+static int remove_pair(struct cv_ipv *v, uint32_t slot)
 {
-	struct cv_ipv_slave *s = &v->slaves[slot];
 	char name[IFNAMSIZ];
 	struct rtnl_link host;
-	bool gone;
+	int err;
+
+	host_end_name(name, slot);
+	err = rtnl_link_by_name(&v->rtnl, name, &host);
+	if (!err)
+		err = rtnl_link_del(&v->rtnl, host.ifindex);
+	return err == -ENODEV ? 0 : err;
+}
+
+/*
+ * Whatever of it there is, in any state; so it serves for what was never completed as well.
+ * What cannot be removed just now is left to whoever takes the lock next (V2).
+ */
+int ipv_slave_remove(struct cv_ipv *v, uint32_t slot)
+{
+	struct cv_ipv_slave *s = &v->slaves[slot];
+	int err;
 
 	ipv_store(s->state, CV_IPV_MAKING);
-	host_end_name(name, slot);
-	gone = rtnl_link_by_name(&v->rtnl, name, &host) != 0;
-	if (!gone)
-		rtnl_link_del(&v->rtnl, host.ifindex);
+	err = remove_pair(v, slot);
+	if (err)
+		return err;
 	if (s->ifindex) {
 		ipv_detach(v, IPV_SLAVE_OUT, s->ifindex, true);
 		ipv_detach(v, IPV_SLAVE_IN, s->ifindex, true);
@@ -110,15 +124,18 @@ void ipv_slave_remove(struct cv_ipv *v, uint32_t slot)
 	clear_counters(v, slot);
 	memset((char *)s + sizeof(s->state), 0, sizeof(*s) - sizeof(s->state));
 	ipv_store(s->state, CV_IPV_FREE);
+	return 0;
 }
 
-static void remove_and_put(struct cv_ipv *v, uint32_t slot, bool master_gone)
+static int remove_and_put(struct cv_ipv *v, uint32_t slot, bool master_gone)
 {
 	uint32_t master = v->slaves[slot].master;
+	int err = ipv_slave_remove(v, slot);
 
-	ipv_slave_remove(v, slot);
 	ipv_master_count(v, master);
-	ipv_master_put(v, master, master_gone);
+	if (!err)
+		ipv_master_put(v, master, master_gone);
+	return err;
 }
 
 struct present {
@@ -162,8 +179,13 @@ void ipv_reap(struct cv_ipv *v)
 			if (s->state == CV_IPV_MAKING || master_gone || !is_present(&p, s->ifindex))
 				remove_and_put(v, i, master_gone);
 		}
-		for (uint32_t i = 0; i < CV_IPV_MASTERS; i++)
+		for (uint32_t i = 0; i < CV_IPV_MASTERS; i++) {
 			ipv_master_put(v, i, !is_present(&p, v->masters[i].ifindex));
+			/* A change to l3s that was killed before it had happened turned this on. */
+			if (v->masters[i].state == CV_IPV_LIVE &&
+			    cv_ipv_mode_of(v->masters[i].policy) != CV_IPV_L3S)
+				ipv_master_forwarding(v, i, CV_IPV_L3);
+		}
 	}
 	free(p.ifindex);
 	ipv_follow_host(v);
@@ -395,8 +417,7 @@ int cv_ipv_link_add(struct cv_ipv *v, const struct cv_ipv_spec *spec)
 
 int cv_ipv_link_del(struct cv_ipv *v, const struct cv_ipv_link *link)
 {
-	remove_and_put(v, link->slot, false);
-	return 0;
+	return remove_and_put(v, link->slot, false);
 }
 
 int cv_ipv_link_up(struct cv_ipv *v, const struct cv_ipv_link *link, bool up)

@@ -131,19 +131,6 @@ static int move(int dir, const char *from, const char *to)
 	return 0;
 }
 
-/* What killed commands left (I2): new/ never came to be, old/ was to go; no upgrade is finished any more. */
-static int sweep_up(int dir)
-{
-	int err = bpffs_remove(dir, "new");
-
-	if (!err)
-		err = bpffs_remove(dir, "old");
-	if (!err)
-		err = bpffs_remove(dir, PINS_NEXT);
-	return err ? cv_fail(err, "cannot remove what a killed command left: %s", strerror(-err)) :
-		     0;
-}
-
 static int put_in_place(int dir)
 {
 	_cleanup_fd_ int links = -1;
@@ -158,41 +145,53 @@ static int put_in_place(int dir)
 	return err;
 }
 
-static int let_forward(int family, uint32_t bit, uint32_t *changed)
+/* Of the loopback device's `forwarding`, IPv4's and IPv6's: what is off. */
+static int plan_loopback(uint32_t *out)
 {
-	int was, err = sysctl_dev_get(family, "lo", "forwarding", &was);
+	const int families[] = { AF_INET, AF_INET6 };
+	const uint32_t bits[] = { JOURNAL_LO4, JOURNAL_LO6 };
 
-	/* A kernel without IPv6 has no such setting. */
-	if (err == -ENOENT && family == AF_INET6)
-		return 0;
-	if (err || was)
-		return err;
-	*changed |= bit;
-	return sysctl_dev_set(family, "lo", "forwarding", 1);
+	*out = 0;
+	for (int i = 0; i < 2; i++) {
+		int was, err = sysctl_dev_get(families[i], "lo", "forwarding", &was);
+
+		/* A kernel without IPv6 has no such setting. */
+		if (err == -ENOENT && families[i] == AF_INET6)
+			continue;
+		if (err)
+			return err;
+		if (!was)
+			*out |= bits[i];
+	}
+	return 0;
 }
 
 /*
  * bpf_fib_lookup() refuses devices that do not forward, and the data path looks
- * routes up as coming from the loopback device (bpf/lb/nexthop.h).
+ * routes up as coming from the loopback device (bpf/lb/nexthop.h). What is turned
+ * on is noted in the journal before, so that whoever comes after a kill knows it.
  */
-static int let_loopback_forward(int dir, uint32_t *changed)
+static int let_loopback_forward(int dir, uint32_t which)
 {
 	int err, router;
 
 	/* The police of l3s, which asks loopback whether the host is a router, is told first. */
 	if (sysctl_dev_get(AF_INET, "all", "forwarding", &router) == 0 && !router)
 		ipvlan_loopback_taken(dir, true);
-	err = let_forward(AF_INET, JOURNAL_LO4, changed);
+	err = which & JOURNAL_LO4 ? sysctl_dev_set(AF_INET, "lo", "forwarding", 1) : 0;
 
-	return err ? err : let_forward(AF_INET6, JOURNAL_LO6, changed);
+	return !err && which & JOURNAL_LO6 ? sysctl_dev_set(AF_INET6, "lo", "forwarding", 1) : err;
 }
 
 void load_settle(int dir, uint32_t *lo_forwarding)
 {
-	uint32_t changed = 0;
+	uint32_t off;
 
-	if (let_loopback_forward(dir, &changed) == 0 && changed & ~*lo_forwarding)
-		*lo_forwarding |= changed;
+	if (plan_loopback(&off))
+		return;
+	if (off & ~*lo_forwarding)
+		*lo_forwarding |= off;
+	let_loopback_forward(dir, off);
 }
 
 static void stop_loopback_forwarding(int dir, uint32_t changed)
@@ -203,6 +202,49 @@ static void stop_loopback_forwarding(int dir, uint32_t changed)
 	}
 	if (changed & JOURNAL_LO6)
 		sysctl_dev_set(AF_INET6, "lo", "forwarding", 0);
+}
+
+/* What the journal in this directory has noted. */
+static void stop_noted(int dir, const char *maps)
+{
+	_cleanup_fd_ int sub = -1, fd = -1;
+	struct journal j;
+	uint32_t zero = 0;
+
+	if (bpffs_subdir(dir, maps, false, &sub))
+		return;
+	fd = bpffs_get(sub, "journal");
+	if (fd >= 0 && bpf_map_lookup_elem(fd, &zero, &j) == 0)
+		stop_loopback_forwarding(dir, j.lo_forwarding);
+}
+
+/* What killed commands left (I2): new/ never came to be, old/ was to go; no upgrade is finished any more. */
+static int sweep_up(int dir)
+{
+	int err;
+
+	if (!instance_loaded(dir)) {
+		stop_noted(dir, "new/maps");
+		stop_noted(dir, "old");
+	}
+	err = bpffs_remove(dir, "new");
+
+	if (!err)
+		err = bpffs_remove(dir, "old");
+	if (!err)
+		err = bpffs_remove(dir, PINS_NEXT);
+	return err ? cv_fail(err, "cannot remove what a killed command left: %s", strerror(-err)) :
+		     0;
+}
+
+bool load_left(int dir)
+{
+	return !instance_loaded(dir) && (faccessat(dir, "new", F_OK, 0) == 0 || faccessat(dir, "old", F_OK, 0) == 0);
+}
+
+int load_forget(int dir)
+{
+	return load_left(dir) ? sweep_up(dir) : 0;
 }
 
 int load_data_path(int dir, const struct cv_sizes *sizes)
@@ -221,7 +263,7 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	if (!err)
 		err = object_load(skel);
 	if (!err)
-		err = let_loopback_forward(dir, &lo_forwarding);
+		err = plan_loopback(&lo_forwarding);
 	if (!err)
 		err = fill(object_bpf(skel), &geo, &conns, lo_forwarding);
 	if (!err)
@@ -229,11 +271,19 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	if (!err)
 		err = pin_below(dir, object_bpf(skel));
 	if (!err)
+		err = let_loopback_forward(dir, lo_forwarding);
+	if (!err)
 		err = put_in_place(dir);
 	/* Whatever stopped it, what was pinned is of no use. */
-	bpffs_remove(dir, "new");
-	if (err)
-		stop_loopback_forwarding(dir, lo_forwarding);
+	if (faccessat(dir, "new", F_OK, 0) == 0) {
+		char why[512];
+
+		snprintf(why, sizeof(why), "%s", cv_why());
+		if (err)
+			stop_noted(dir, "new/maps");
+		bpffs_remove(dir, "new");
+		cv_fail(err, "%s", why);
+	}
 	return err;
 }
 
@@ -248,8 +298,6 @@ int unload_data_path(int dir, uint32_t lo_forwarding)
 	if (!err)
 		err = bpffs_remove(dir, "progs");
 	if (!err)
-		err = bpffs_remove(dir, "old");
-	if (!err)
 		stop_loopback_forwarding(dir, lo_forwarding);
-	return err;
+	return err ? err : bpffs_remove(dir, "old");
 }

@@ -16,4 +16,8 @@ void load_settle(int dir, uint32_t *lo_forwarding);
 /* Takes it away again, with all that is attached by links. `lo_forwarding` is the journal's. */
 int unload_data_path(int dir, uint32_t lo_forwarding);
 
+/* Did a command that loads or unloads die half way? Under the lock: what it left goes. */
+bool load_left(int dir);
+int load_forget(int dir);
+
 #endif

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "culvert.h"
 #include "lock.h"
 #include "tick.h"
 #include "why.h"
+
+#define HOLDER_SIZE 80
+
+/* After so long a wait is worth a word. */
+#define LOCK_TELL_NS 1500000000ULL
 
 /* The pid that holds a flock() on this file by /proc/locks (see proc_locks(5)), or 0. */
 static int holder_of(int fd)
@@ -54,16 +63,51 @@ static void describe(int pid, char comm[32], char *state)
 	fclose(f);
 }
 
-static int busy(int dir, unsigned int seconds)
+/* "process 123 (culvert, stopped)" */
+static void name_holder(int dir, char out[HOLDER_SIZE])
 {
 	int pid = holder_of(dir);
 	char comm[32], state;
 
+	snprintf(out, HOLDER_SIZE, "another command");
 	if (pid <= 0)
-		return cv_fail(-EBUSY, "another command has held the lock for %u s", seconds);
+		return;
 	describe(pid, comm, &state);
-	return cv_fail(-EBUSY, "process %d (%s%s) has held the lock for %u s", pid, comm,
-		       state == 'T' || state == 't' ? ", stopped" : "", seconds);
+	snprintf(out, HOLDER_SIZE, "process %d (%s%s)", pid, comm, state == 'T' || state == 't' ? ", stopped" : "");
+}
+
+static int busy(int dir, unsigned int seconds)
+{
+	char holder[HOLDER_SIZE];
+
+	name_holder(dir, holder);
+	return cv_fail(-EBUSY, "%s has held the lock for %u s", holder, seconds);
+}
+
+static void (*on_wait)(const char *holder);
+
+void cv_on_wait(void (*say)(const char *holder))
+{
+	on_wait = say;
+}
+
+static void tell(int dir)
+{
+	char holder[HOLDER_SIZE];
+
+	if (!on_wait)
+		return;
+	name_holder(dir, holder);
+	on_wait(holder);
+}
+
+/* How long a command waits unless it says otherwise. */
+static unsigned int patience(void)
+{
+	const char *text = getenv("CULVERT_LOCK_SECONDS");
+	unsigned long seconds = text ? strtoul(text, NULL, 10) : 0;
+
+	return seconds && seconds <= LOCK_SECONDS_MOST ? (unsigned int)seconds : LOCK_SECONDS;
 }
 
 /* Does the directory still stand where it was? */
@@ -91,16 +135,21 @@ int lock_try(int dir)
 int lock_take(int dir, unsigned int seconds)
 {
 	struct timespec pause = { .tv_nsec = 1000000 };
-	uint64_t end;
+	uint64_t begin = tick_ns(), end;
+	bool told = false;
 	int err;
 
 	if (!seconds)
-		seconds = LOCK_SECONDS;
-	end = tick_ns() + seconds * 1000000000ULL;
+		seconds = patience();
+	end = begin + seconds * 1000000000ULL;
 	/* flock() has no timeout; a library that sets timers or signals meddles with its caller. */
 	while ((err = lock_try(dir)) == -EBUSY) {
 		if (tick_ns() >= end)
 			return busy(dir, seconds);
+		if (!told && tick_ns() - begin >= LOCK_TELL_NS) {
+			tell(dir);
+			told = true;
+		}
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < 50000000)
 			pause.tv_nsec *= 2;

@@ -7,9 +7,11 @@
 #define CULVERT_LOCK_H
 
 #define LOCK_SECONDS 30
+#define LOCK_SECONDS_MOST 86400
 
 /*
- * Waits up to `seconds` (0: LOCK_SECONDS), then -EBUSY with the holder's pid in
+ * Waits up to `seconds` (0: CULVERT_LOCK_SECONDS in the environment, else
+ * LOCK_SECONDS), telling cv_on_wait()'s function when that takes long; then -EBUSY with the holder's pid in
  * cv_why(). -ENOENT: the directory was removed meanwhile: open it anew.
  */
 int lock_take(int dir, unsigned int seconds);

@@ -83,20 +83,22 @@ static void cleanup_dir(DIR **d)
 		closedir(*d);
 }
 
-bool netns_name(uint64_t ino, char out[NETNS_NAME])
+int netns_name(uint64_t ino, char out[NETNS_NAME])
 {
 	_cleanup_(cleanup_dir) DIR *d = opendir(NETNS_DIR);
 	struct dirent *e;
 	struct stat st;
 
+	if (!d && errno != ENOENT)
+		return -errno;
 	while (d && (e = readdir(d))) {
 		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) < 0 ||
 		    st.st_ino != ino)
 			continue;
 		snprintf(out, NETNS_NAME, "%s", e->d_name);
-		return true;
+		return 0;
 	}
-	return false;
+	return -ENOENT;
 }
 
 /* Namespaces met on a walk; a machine has few. */

@@ -22,8 +22,8 @@ int netns_open_self(int *out);
 /* Which one a file descriptor is, or 0. */
 uint64_t netns_ino(int fd);
 
-/* The name that `ip netns` knows it by; false if there is none. */
-bool netns_name(uint64_t ino, char out[NETNS_NAME]);
+/* The name that `ip netns` knows it by. -ENOENT: it has none. */
+int netns_name(uint64_t ino, char out[NETNS_NAME]);
 
 /*
  * Calls `each` for every namespace that has a name, then for those that only

@@ -14,10 +14,23 @@
 #include "why.h"
 
 #define MARK "restoring"
+#define REMOVING "removing"
+
+static bool marked(int dir, const char *mark)
+{
+	return faccessat(dir, mark, F_OK, 0) == 0;
+}
 
 bool restoring_left(int dir)
 {
-	return faccessat(dir, MARK, F_OK, 0) == 0;
+	return marked(dir, MARK) || marked(dir, REMOVING);
+}
+
+int restoring_remove_lb(int dir)
+{
+	if (mkdirat(dir, REMOVING, 0700) < 0 && errno != EEXIST)
+		return cv_fail(-errno, "cannot begin: %s", strerror(errno));
+	return restoring_wipe(dir);
 }
 
 static int dup_dir(int dir)
@@ -55,10 +68,12 @@ static int wipe_lb(int dir)
 
 int restoring_wipe(int dir)
 {
-	int err = wipe_ipvlan(dir);
+	int err = marked(dir, MARK) ? wipe_ipvlan(dir) : 0;
 
 	if (!err)
 		err = wipe_lb(dir);
+	if (!err && unlinkat(dir, REMOVING, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		err = cv_fail(-errno, "cannot end: %s", strerror(errno));
 	return err ? err : instance_remove_dir(dir);
 }
 

@@ -119,7 +119,8 @@ static bool tcx_gone(int links, uint32_t ifindex, enum tchook_way way)
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
 
-	return link < 0 || bpf_obj_get_info_by_fd(link, &info, &size) < 0 || !info.xdp.ifindex;
+	/* What cannot be asked just now has not gone: who thinks so takes it away. */
+	return link >= 0 && bpf_obj_get_info_by_fd(link, &info, &size) == 0 && !info.xdp.ifindex;
 }
 
 static int tcx_replace(int links, uint32_t ifindex, enum tchook_way way, int prog)
@@ -241,6 +242,19 @@ static bool clsact_ours(int links, uint32_t ifindex, enum tchook_way way)
 
 	return bpf_tc_query(&hook, &opts) == 0 && (is_pinned_as(links, ifindex, clsact_pin[way], opts.prog_id) ||
 						   is_pinned_as(links, ifindex, clsact_next[way], opts.prog_id));
+}
+
+/* Likewise: gone is what the kernel says is not there, or is another's. */
+static bool clsact_gone(int links, uint32_t ifindex, enum tchook_way way)
+{
+	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, clsact_pin[way]).name);
+	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	int err = bpf_tc_query(&hook, &opts);
+
+	if (err)
+		return err == -ENOENT || err == -ENODEV || err == -EINVAL;
+	return prog_id(prog) && !clsact_ours(links, ifindex, way);
 }
 
 /* The pin `what` becomes one of this program, in one step. */
@@ -369,6 +383,6 @@ bool tchook_find(int links, uint32_t ifindex, enum tchook_way way, bool *tcx, bo
 	*tcx = pinned(links, ifindex, tcx_pin[way]);
 	if (!*tcx && !pinned(links, ifindex, clsact_pin[way]))
 		return false;
-	*gone = *tcx ? tcx_gone(links, ifindex, way) : !clsact_ours(links, ifindex, way);
+	*gone = *tcx ? tcx_gone(links, ifindex, way) : clsact_gone(links, ifindex, way);
 	return true;
 }

@@ -54,6 +54,8 @@ done
 say "$listings listings meanwhile"
 expect "$(wanted | sort)" sort <(ipvsadm -Sn)
 
+figure locked.edits 128 "edits by 16 commands at once, none lost"
+figure locked.listings $listings "listings meanwhile, none broken"
 load_end >"$LAB_DIR/result"
 cat "$LAB_DIR/result" >&2
 expect "0" awk 'NR == 1 { print $NF }' "$LAB_DIR/result"

@@ -21,6 +21,16 @@ edits=(
 	"--set 900 120 301" "-Z"
 )
 
+# Other commands that change something, each with how long it may take, in ms; one in ten rounds.
+lab_host tenant
+ip -n "$LAB-director" link add front type veth peer name back
+others=(
+	"20 attach front --mode tc" "20 detach front" "20 sysctl sloppy_tcp=1" "20 sysctl sloppy_tcp=0"
+	"1500 upgrade" "20 save -c -o $LAB_DIR/saved"
+	"40 link add link front name s0 type ipvlan mode l3 netns $LAB-tenant addr 10.9.0.2/24"
+	"40 link -n $LAB-tenant del s0" "40 link -n $LAB-tenant set s0 mode l3s" "20 addr -n $LAB-tenant add 10.9.0.3/24 dev s0"
+)
+
 # What may stand in a listing, line by line; a service's lines stand together.
 sound() {
 	ipvsadm -Sn | awk -v vip="$VIP" '
@@ -36,11 +46,16 @@ killed=0 done=0 refused=0
 rounds=200
 [ -z "${CULVERT_LONG:-}" ] || rounds=4000
 for ((round = 1; round <= rounds; round++)); do
-	# shellcheck disable=SC2086 # options
-	start director "$BUILD/culvert" ipvsadm ${edits[RANDOM % ${#edits[@]}]} 2>/dev/null
-	command=$!
 	# A command takes some 3 ms, most of it to start.
-	read -r -t "0.00$((RANDOM % 6))$((RANDOM % 10))" <&"$nothing" || true
+	instant=$((RANDOM % 60)) words="6 ipvsadm ${edits[RANDOM % ${#edits[@]}]}"
+	if [ $((round % 10)) -eq 0 ]; then
+		words=${others[RANDOM % ${#others[@]}]}
+		instant=$((RANDOM * 10 * ${words%% *} / 32768))
+	fi
+	# shellcheck disable=SC2086 # options
+	start director "$BUILD/culvert" ${words#* } >"$LAB_DIR/said" 2>&1
+	command=$!
+	read -r -t "$(printf '0.%04d' $instant)" <&"$nothing" || true
 	kill -KILL $command 2>/dev/null || true
 	status=0
 	wait $command 2>/dev/null || status=$?
@@ -49,6 +64,8 @@ for ((round = 1; round <= rounds; round++)); do
 	137) killed=$((killed + 1)) ;;
 	*) refused=$((refused + 1)) ;;		# the edit before may have been the same
 	esac
+	# What a fault of ours would look like: a command that crashes or does not know what it found.
+	! grep -qi 'segmentation\|damaged\|assert' "$LAB_DIR/said" || fail "$(cat "$LAB_DIR/said")"
 	[ $((round % 10)) -ne 0 ] || sound || fail "a broken listing: $(ipvsadm -Sn)"
 done
 say "$killed killed, $done done, $refused refused because of what was there"
@@ -59,10 +76,20 @@ load_end >"$LAB_DIR/result"
 cat "$LAB_DIR/result" >&2
 expect "0" awk 'NR == 1 { print $NF }' "$LAB_DIR/result"
 between 0 900 "$(awk 'NR == 2 { print $2 }' "$LAB_DIR/result")" "the slowest answer's milliseconds"
-figure killed.edits $killed "edits of services and servers killed at a random instant"
+figure killed.edits $killed "commands killed at a random instant, nine in ten of them edits of services and servers"
 figure killed.requests "$(awk -F'[ ,]+' 'NR == 1 { print $2 + $4 + $6 }' "$LAB_DIR/result")" \
 	"web requests answered meanwhile"
 figure killed.failed 0 "web requests failed or took 0.9 s"
+
+# The data path is whole, and everything goes when it is told to.
+culvert upgrade >/dev/null
+culvert status >/dev/null
+culvert track --once
+culvert link -n "$LAB-tenant" del s0 2>/dev/null || true
+expect "" culvert link show
+culvert detach front 2>/dev/null || true
+expect "0" eval "on director bpftool net list dev front | grep -c culvert || true"
+expect "0" eval "ip -n $LAB-director -o link | grep -c cvslave || true"
 
 # The state lists, saves, restores and edits like any other.
 culvert status >/dev/null

@@ -17,7 +17,7 @@ listings() {
 	ipvsadm -Ln --timeout
 	culvert sysctl | grep -v sync_qlen_max	# which follows the free memory
 	culvert status | sed -n '/^devices:/,/^tables:/s/ (ifindex [0-9]*)//p'
-	culvert status | awk '$1 == "IPv4" || $1 == "destinations" { print $1, $(NF - 2) }'
+	culvert status | awk '$1 ~ /^IPv[46]$/ || $1 == "destinations" { print $1, $(NF - 2) }'
 	culvert link -d show | sed 's/^[0-9]*: //; s/host-end [^ ]*//'
 	culvert addr show | sed 's/^[0-9]*: //; /scope link/d'	# those are random
 	on director ip -j rule | jq -c '[.[] | [.priority, .table]]'
@@ -95,7 +95,7 @@ wrong '--mode takes xdp or tc' "attach eth0 --mode sideways"
 wrong 'attached already' "attach eth0 --mode $door"
 wrong 'a second line' "tables --max-conns 7"
 wrong 'there is no setting' "sysctl nosuch=1"
-wrong 'sloppy_tcp is at most 1' "sysctl sloppy_tcp=2"
+wrong 'drop_entry is at most 3' "sysctl drop_entry=9"
 wrong 'wants NAME=VALUE' "sysctl sloppy_tcp"
 wrong 'Service already exists' "ipvsadm -A -t $VIP:80 -s rr"
 wrong 'Scheduler or persistence engine not found' "ipvsadm -A -t $VIP:99 -s nosuch"

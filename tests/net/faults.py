@@ -1,0 +1,247 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# doors: edit mark clear sysctl attach detach first link unlink mode addr upgrade restore save remove
+# seconds: 1800
+"""Commands that are killed, and commands whose system calls fail, at every instant that matters: before each of the
+calls that change something or get memory. Afterwards everything is as before the command, or as after it, whichever the
+exit status says; errors are one line; the next command needs no repair; and what culvert leaves is nothing.
+
+Each command is a case of its own (in the place of a door). In the short form some instants of each command, in the long form (CULVERT_LONG) all of them.
+
+    faults.py [SCENARIO...]
+"""
+import collections
+import os
+import random
+import re
+import subprocess
+import sys
+
+from ipvlan_lab import Lab, expect
+
+# What changes something outside the process; between two of these, only the mapped tables change, which unit/journal
+# cuts short after every store.
+KILL_AT = ("bpf", "mkdirat", "renameat", "rename", "unlinkat", "unlink", "openat", "write", "sendto", "sendmsg", "flock",
+           "mount", "fork", "clone", "fsync")
+FAIL_AT = {"bpf": "ENOMEM", "mmap": "ENOMEM", "openat": "EMFILE", "mkdirat": "ENOSPC", "renameat": "EROFS",
+           "rename": "EIO", "write": "ENOSPC", "sendto": "ENOBUFS", "sendmsg": "ENOBUFS", "fsync": "EIO",
+           "flock": "ENOLCK", "socket": "EMFILE"}
+LONG = bool(os.environ.get("CULVERT_LONG"))
+
+# command; what makes it not have happened; what must be there before; how many instants in the short form; and whether
+# a fault in the midst of it may leave it to the next command to go on: what is half removed is not put back; and what
+# else may be there after a kill: an instance with nothing in it does nothing
+Scenario = collections.namedtuple("Scenario", "command undo setup some forward middle", defaults=[False, None])
+BASE = ["attach e0 --mode xdp --max-conns 1000 --max-services 16 --max-dests 32",
+        "ipvsadm -A -t 10.0.0.1:80 -s rr", "ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2"]
+SLAVE = "link add link e0 name i0 type ipvlan mode l3 netns {s1} addr 10.1.0.11/24 up"
+UNSLAVE = "link -n {s1} del i0"
+ALL = ["detach --all", UNSLAVE]
+SCENARIOS = {
+    "edit": Scenario("ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.3 -w 5", ["ipvsadm -d -t 10.0.0.1:80 -r 10.0.0.3"], BASE, 12),
+    "mark": Scenario("ipvsadm -A -f 5 -s mh", ["ipvsadm -D -f 5"], [*BASE, "ipvsadm -A -f 4 -s rr"], 12),
+    "clear": Scenario("ipvsadm -C", [BASE[1], BASE[2]], BASE, 10, True),
+    "sysctl": Scenario("sysctl sloppy_tcp=1", ["sysctl sloppy_tcp=0"], BASE, 8),
+    "attach": Scenario("attach e1 --mode tc", ["detach e1"], BASE, 10),
+    "detach": Scenario("detach e0", [BASE[0]], BASE, 10, True),
+    "first": Scenario(BASE[0], ["detach --all"], [], 5, False, "sysctl sloppy_tcp=0"),
+    "link": Scenario("link add link e0 name i1 type ipvlan netns {s2} addr 10.1.0.12/24 addr fd01::12/64 "
+                     "allow 10.7.0.0/16 up", ["link -n {s2} del i1"], [SLAVE], 12),
+    "unlink": Scenario(UNSLAVE, [SLAVE], [SLAVE], 8, True),
+    "mode": Scenario("link -n {s1} set i0 mode l3s", ["link -n {s1} set i0 mode l3"], [SLAVE], 5),
+    "addr": Scenario("addr -n {s1} add 10.1.0.99/24 dev i0", ["addr -n {s1} del 10.1.0.99/24 dev i0"], [SLAVE], 8),
+    "upgrade": Scenario("upgrade", [], [*BASE, SLAVE], 5),
+    "restore": Scenario("restore {dir}/saved", ALL, [], 5),
+    "save": Scenario("save -c -o {dir}/again", ["rm {dir}/again"], [*BASE, SLAVE], 8),
+    "remove": Scenario("detach --all", BASE, BASE, 5, True),
+}
+
+
+class Faults:
+    def __init__(self, lab, directory):
+        self.lab = lab
+        self.words = {"s1": lab.ns("s1"), "s2": lab.ns("s2"), "dir": directory}
+        self.done = collections.Counter()
+        self.start = self.calls("--version")
+
+    def culvert(self, text, check=True, strace=()):
+        return self.lab.run("host", [*strace, self.lab.culvert_path, *text.format(**self.words).split()], check)
+
+    def do(self, commands):
+        for one in commands:
+            if one.startswith("rm "):
+                os.unlink(one[3:].format(**self.words))
+            else:
+                self.culvert(one)
+
+    # ---- what there is -----------------------------------------------------------------------
+
+    def outside(self):
+        """What stands beside the instance: devices, rules, routes, programs, sysctls."""
+        ip = self.lab.ip
+        shown = [re.sub(r"^\d+: |@if\d+|link-netns\S* \S+|mtu \d+|cvslave\d+|link/.*|state \S+|<[^>]*>", "", line)
+                 for line in ip("host", "-o link")[1].splitlines()]
+        shown += ip("host", "rule")[1].splitlines() + ip("host", "-6 rule")[1].splitlines()
+        shown += ip("host", "route show table all proto 67")[1].splitlines()
+        shown.append(re.sub(r"\bid \d+|prog_id \d+|link_id \d+|\(\d+\)|cvslave\d+",
+                            "", self.lab.run("host", "bpftool net list")[1]))
+        shown.append(self.lab.run("host", "tc filter show dev e0 ingress")[1])
+        for key in ("ipv4.conf.lo.forwarding", "ipv4.conf.e0.forwarding", "ipv6.conf.lo.forwarding"):
+            shown.append(key + self.lab.sysctl("host", "net." + key))
+        return "\n".join(line.rstrip() for line in shown)
+
+    def state(self):
+        """All that culvert lists, and what stands outside. Lists take no lock and must always do."""
+        # Whoever takes the lock next cleans up after the dead.
+        self.culvert("track --once", check=False)
+        # A settings write opens the instance for an edit, if there is one.
+        shown = []
+        status, text, error = self.culvert("status", check=False)
+        if status == 0:
+            sloppy = self.culvert("sysctl sloppy_tcp")[1].split()[-1]
+            self.culvert(f"sysctl sloppy_tcp={sloppy}")
+            text = self.culvert("status")[1]
+        else:
+            expect("no culvert" in error, True, f"status says {error}")
+        shown.append("\n".join(line for line in text.splitlines() if line.startswith("  e")))
+        shown.append(str(status))
+        shown.append(self.culvert("ipvsadm -Sn")[1])
+        if status == 0:
+            shown.append(self.culvert("sysctl sloppy_tcp")[1])
+        link = self.culvert("link -d show")[1] + self.culvert("addr show")[1]
+        link = "\n".join(line for line in link.splitlines() if "scope link" not in line)
+        shown.append(re.sub(r"^\d+: |host-end \S+|state \S+|<[^>]*>", "", link, flags=re.M))
+        shown.append(self.outside())
+        for name in ("saved", "again"):
+            path = os.path.join(self.words["dir"], name)
+            with open(path, encoding="ascii") if os.path.exists(path) else open(os.devnull, encoding="ascii") as file:
+                shown.append(file.read())
+        return "\n".join(shown)
+
+    # ---- one instant ---------------------------------------------------------------------------
+
+    def calls(self, command):
+        """How often each call is made: [(name, times)]."""
+        out = os.path.join(self.words["dir"], "calls")
+        self.culvert(command, strace=("strace", "-f", "-qq", "-o", out))
+        counts = collections.Counter()
+        with open(out, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                found = re.match(r"\d+ +(\w+)\(", line)
+                if found:
+                    counts[found[1]] += 1
+        os.unlink(out)
+        return counts
+
+    def inject(self, command, what):
+        return self.culvert(command, check=False,
+                            strace=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={what}"))
+
+    def instant(self, name, scenario, what, before, after, middle):
+        """Carries it out with that fault, says what came of it, and makes it not have happened."""
+        status, _, error = self.inject(scenario.command, what)
+        kill = ":signal=" in what
+        where = f"{name}: {what}: status {status}: {error.strip()}"
+        if not kill:
+            expect(status >= 0 and not 128 < status < 160, True, f"{where}: died")
+            lines = [line for line in error.splitlines() if not line.startswith("culvert save: ")] if not status else \
+                error.splitlines()
+            expect(len(lines), 0 if status == 0 else 1, f"{where}: lines of error")
+        now = self.state()
+        if kill or (status and scenario.forward):
+            expect(now in (before, after, middle), True, f"{where}: neither before:\n{differ(before, now)}\nnor after:\n"
+                   f"{differ(after, now)}")
+        else:
+            wanted = after if status == 0 else before
+            expect(now == wanted, True, f"{where}: not as {'after' if status == 0 else 'before'}:\n"
+                   f"{differ(wanted, now)}")
+        # Several commands make one undone; a fault may have hit between them.
+        if now != before:
+            self.do(scenario.undo)
+        self.done["killed" if kill else "failed"] += 1
+        if now == before and not kill:
+            self.done["refused"] += 1
+
+    def instants(self, scenario, counts):
+        # What the loader does before the program begins is no affair of ours.
+        first = self.start
+        kills = [f"{call}:signal=SIGKILL:when={n}" for call in KILL_AT for n in range(first[call] + 1, counts[call] + 1)]
+        fails = [f"{call}:error={FAIL_AT[call]}:when={n}" for call in FAIL_AT
+                 for n in range(first[call] + 1, counts[call] + 1)]
+        for chosen in kills, fails:
+            if LONG or len(chosen) <= scenario.some:
+                yield from chosen
+            else:
+                # Spread over all of it, elsewhere each time.
+                step = len(chosen) / scenario.some
+                yield from (chosen[int(step * i + random.random() * step)] for i in range(scenario.some))
+
+    def run(self, name):
+        scenario = SCENARIOS[name]
+        pristine = self.state()
+        self.do(scenario.setup)
+        before = self.state()
+        counts = self.calls(scenario.command)
+        after = self.state()
+        if scenario.undo:
+            self.do(scenario.undo)
+            expect(self.state() == before, True, f"{name}: undone:\n{differ(before, self.state())}")
+        middle = None
+        if scenario.middle:
+            self.culvert(scenario.middle)
+            middle = self.state()
+            self.do(scenario.undo)
+        n = 0
+        for what in self.instants(scenario, counts):
+            self.instant(name, scenario, what, before, after, middle)
+            n += 1
+        # It edits and is removed like any other.
+        if scenario.setup:
+            self.culvert("ipvsadm -A -t 10.0.0.9:9 -s rr")
+            self.culvert("ipvsadm -D -t 10.0.0.9:9")
+        for one in ("detach --all", UNSLAVE, "link -n {s2} del i1"):
+            self.culvert(one, check=False)
+        expect(self.state() == pristine, True, f"{name}: left behind:\n{differ(pristine, self.state())}")
+        left = [file for file in os.listdir(self.words["dir"]) if file.startswith("again.")]
+        for file in left:   # of a save that was killed
+            os.unlink(os.path.join(self.words["dir"], file))
+        print(f"{name}: {n} instants of {sum(counts.values())} calls", flush=True)
+
+
+def differ(a, b):
+    left, right = a.splitlines(), b.splitlines()
+    return "\n".join([f"-{line}" for line in left if line not in right] + [f"+{line}" for line in right if line not in left])
+
+
+def figures(done):
+    if os.environ.get("CULVERT_FIGURES"):
+        with open(os.environ["CULVERT_FIGURES"], "a", encoding="ascii") as out:
+            out.write(f"figure killed.instants {done['killed']} commands killed before a system call, each at another\n"
+                      "figure killed.half 0 of these left anything but before or after\n"
+                      f"figure faults.failed {done['failed']} system calls that failed, each alone\n"
+                      f"figure faults.refused {done['refused']} commands refused because of it, with one line\n"
+                      "figure faults.half 0 of these changed anything\n")
+
+
+def main():
+    chosen = sys.argv[1:] or list(SCENARIOS)
+    directory = os.path.join(os.environ.get("LAB_DIR", "/tmp"), f"faults{os.getpid()}")
+    os.mkdir(directory)
+    try:
+        with Lab() as lab:
+            lab.wire()
+            lab.run("host", ["ip", "link", "add", "e1", "type", "veth", "peer", "name", "e1-far"])
+            faults = Faults(lab, directory)
+            faults.do([*BASE, SLAVE])
+            faults.culvert("save -o {dir}/saved")
+            for one in ALL:
+                faults.culvert(one)
+            for name in chosen:
+                faults.run(name)
+            figures(faults.done)
+            print(", ".join(f"{count} {what}" for what, count in faults.done.items()))
+    finally:
+        subprocess.run(["rm", "-rf", directory], check=False)
+
+
+main()
