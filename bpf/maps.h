@@ -107,6 +107,18 @@ struct {
 	__type(value, struct cv_table);
 } tables SEC(".maps");
 
+/*
+ * Call-IDs, by the template's slot. What does not fit is not listed. (The loader
+ * makes it a quarter of the connections.)
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct cv_call_key);
+	__type(value, struct cv_call);
+} calls SEC(".maps");
+
 struct cv_sweep_at {
 	__u32 set;		/* where the next slice begins */
 	__u32 pass;		/* how many times the table was gone through */

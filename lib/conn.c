@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <bpf/bpf.h>
+
 #include "culvert.h"
 #include "instance.h"
 #include "journal.h"
@@ -43,6 +45,26 @@ static void show_server(struct cv *cv, uint32_t dest, struct cv_conn_info *out)
 	out->server_port = d->port;
 }
 
+/* What is being shown, besides what stands in the table. */
+struct shown {
+	struct cv_conn_info info;
+	struct cv_call call;
+};
+
+/* The Call-ID of a call's template; it may have ended meanwhile, or have come just now. */
+static void show_call(struct cv *cv, uint32_t slot, uint32_t ctl, struct shown *out)
+{
+	struct cv_call_key key = { .slot = slot, .v6 = out->info.family == AF_INET6 };
+	int fd = map_fd(cv, MAP_CALLS);
+
+	if (fd < 0 || bpf_map_lookup_elem(fd, &key, &out->call) < 0 ||
+	    out->call.generation != (ctl & CV_CTL_GEN))
+		return;
+	out->call.id[CV_CALL_MOST] = '\0';
+	out->info.pe_name = "sip";
+	out->info.pe_data = (const char *)out->call.id;
+}
+
 static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t ctl, uint64_t tag,
 			uint32_t now, struct cv_conn_info *out)
 {
@@ -68,9 +90,9 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 }
 
 /* False: there is no live connection in this slot. */
-static bool read4(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now,
-		  struct cv_conn_info *out)
+static bool read4(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now, struct shown *shown)
 {
+	struct cv_conn_info *out = &shown->info;
 	const struct cv_conn4 *at = conn4_at(cv, slot);
 	struct cv_conn4 e;
 	uint32_t ctl;
@@ -81,6 +103,8 @@ static bool read4(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now,
 	out->caddr.v4 = e.caddr;
 	out->vaddr.v4 = e.vaddr;
 	show_common(cv, &e.c, ctl, tag, now, out);
+	if (out->template && e.c.control)
+		show_call(cv, slot, ctl, shown);
 	if (out->dest_family == AF_INET6)
 		out->daddr = dest_at(cv, e.c.dest)->addr;
 	else
@@ -88,9 +112,9 @@ static bool read4(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now,
 	return true;
 }
 
-static bool read6(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now,
-		  struct cv_conn_info *out)
+static bool read6(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now, struct shown *shown)
 {
+	struct cv_conn_info *out = &shown->info;
 	const struct cv_conn6 *at = conn6_at(cv, slot);
 	struct cv_conn6 e;
 	uint32_t ctl;
@@ -101,6 +125,8 @@ static bool read6(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now,
 	out->caddr = e.caddr;
 	out->vaddr = e.vaddr;
 	show_common(cv, &e.c, ctl, tag, now, out);
+	if (out->template && e.c.control)
+		show_call(cv, slot, ctl, shown);
 	out->daddr = e.daddr;
 	return true;
 }
@@ -117,16 +143,16 @@ static int each_of(struct cv *cv, uint8_t family,
 		const struct cv_tags *tags = (v6 ? conn6_tags_at : conn4_tags_at)(cv, set);
 
 		for (uint32_t way = 0; way < CV_WAYS; way++) {
-			struct cv_conn_info info;
+			struct shown shown;
 			uint32_t slot = set * CV_WAYS + way;
 			uint64_t tag = __atomic_load_n(&tags->tag[way], __ATOMIC_RELAXED);
 			int rc;
 
 			if (!(tag & CV_TAG_CLIENT))
 				continue;
-			if (!(v6 ? read6 : read4)(cv, slot, tag, now, &info))
+			if (!(v6 ? read6 : read4)(cv, slot, tag, now, &shown))
 				continue;
-			rc = each(&info, arg);
+			rc = each(&shown.info, arg);
 			if (rc)
 				return rc;
 		}

@@ -260,7 +260,8 @@ struct cv_conn_info {
 	uint32_t seconds_left;		/* until it expires */
 	uint32_t in_pkts;
 	enum cv_method method;
-	const char *pe_name, *pe_data;	/* persistence engine and what it goes by; NULL without */
+	/* Persistence engine and what it goes by; NULL without. As long as the callback runs. */
+	const char *pe_name, *pe_data;
 	uint32_t timeout;		/* seconds from a packet to its end, rounded up */
 	bool inactive;			/* counts in inactconns */
 	bool no_output;			/* the server's answers do not come by */

@@ -41,6 +41,7 @@ static const struct {
 	[MAP_SCHED_TABLES] = { "tables", sizeof(struct cv_table), 0 },
 	[MAP_SCHED_CACHE] = { "cache", 0, 0 },
 	[MAP_SCHED_MEMBERS] = { "cache_members", 0, 0 },
+	[MAP_CALLS] = { "calls", sizeof(struct cv_call), 0 },
 };
 
 /* Array elements stand 8 bytes aligned, as the kernel lays them. */

@@ -77,6 +77,7 @@ static const char *const causes[CV_C_COUNT] = {
 	[CV_C_CONN_NEW] = "connections-new",
 	[CV_C_CONN_EXPIRED] = "connections-expired",
 	[CV_C_CONN_EVICTED] = "connections-evicted",
+	[CV_C_DROP_NOCALL] = "drop-no-call",
 	[CV_C_PASS_NETFILTER] = "passed-to-netfilter",
 };
 

@@ -44,8 +44,9 @@ static __always_inline bool conn_matches(const struct cv_conn_common *c, const s
 	return e->caddr == k->caddr.v4 && (reply ? e->daddr : e->vaddr) == k->addr.v4;
 }
 
-/* The ctl of a slot's entry if that is what is looked for, else 0. */
-static __always_inline __u32 conn_fits(bool v6, __u32 slot, const struct conn_key *k, bool reply, bool template)
+/* The ctl of a slot's entry if that is what is looked for, else 0. `call`: of a template, the low half of its call's hash. */
+static __always_inline __u32 conn_fits(bool v6, __u32 slot, const struct conn_key *k, bool reply, bool template,
+				       __u32 call)
 {
 	struct cv_conn_common *c = conn_at(v6, slot);
 	__u32 ctl;
@@ -55,17 +56,17 @@ static __always_inline __u32 conn_fits(bool v6, __u32 slot, const struct conn_ke
 	ctl = READ_ONCE(c->ctl);
 	return likely(ctl & CV_CTL_LIVE) &&
 			       (ctl & (CV_CTL_TEMPLATE | CV_CTL_STALE)) == (template ? CV_CTL_TEMPLATE : 0) &&
-			       likely(conn_matches(c, k, v6, reply)) ?
+			       likely(conn_matches(c, k, v6, reply)) && (!template || c->control == call) ?
 		       ctl :
 		       0;
 }
 
-GLOBAL __u32 conn_fits_any(__u32 slot, const struct conn_key *k)
+GLOBAL __u32 conn_fits_any(__u32 slot, const struct conn_key *k, __u32 call)
 {
 	if (!k)
 		return 0;
-	return k->v6 ? conn_fits(true, slot, k, k->reply, k->template) :
-		       conn_fits(false, slot, k, k->reply, k->template);
+	return k->v6 ? conn_fits(true, slot, k, k->reply, k->template, call) :
+		       conn_fits(false, slot, k, k->reply, k->template, call);
 }
 
 /* Which slot, and its ctl: what of a connection can be handed through a global function. */
@@ -74,7 +75,8 @@ struct conn_id {
 	__u32 ctl;
 };
 
-static __always_inline bool conn_probe(bool v6, __u32 set, __u64 tag, const struct conn_key *k, struct conn_id *found)
+static __always_inline bool conn_probe(bool v6, __u32 set, __u64 tag, const struct conn_key *k, __u32 call,
+				       struct conn_id *found)
 {
 	struct cv_tags *t = tags_at(v6, set);
 	__u64 marks;
@@ -86,7 +88,7 @@ static __always_inline bool conn_probe(bool v6, __u32 set, __u64 tag, const stru
 		__u64 lowest = marks & -marks;
 
 		found->slot = set * CV_WAYS + way_of(lowest);
-		found->ctl = conn_fits_any(found->slot, k);
+		found->ctl = conn_fits_any(found->slot, k, call);
 		if (found->ctl)
 			return true;
 		marks ^= lowest;
@@ -109,7 +111,7 @@ static __always_inline enum glance conn_glance(bool v6, __u32 set, __u64 tag, co
 	if (!marks)
 		return GLANCE_NONE;
 	found->slot = set * CV_WAYS + way_of(marks & -marks);
-	found->ctl = conn_fits(v6, found->slot, k, false, false);
+	found->ctl = conn_fits(v6, found->slot, k, false, false, 0);
 	return found->ctl ? GLANCE_FOUND : GLANCE_UNSURE;
 }
 
@@ -121,9 +123,9 @@ static __always_inline bool conn_same(const struct conn_ref *r)
 	return (now & CV_CTL_LIVE) && !((now ^ r->ctl) & CV_CTL_GEN);
 }
 
-static __always_inline __u64 place_more(const struct conn_key *k)
+static __always_inline __u64 place_more(const struct conn_key *k, __u64 call)
 {
-	return k->template ? (k->addr.q[0] + k->addr.q[1] + k->port) * 0x9e3779b97f4a7c15ULL : 0;
+	return k->template ? (k->addr.q[0] + k->addr.q[1] + k->port + call) * 0x9e3779b97f4a7c15ULL : 0;
 }
 
 /* ---- ending -------------------------------------------------------------- */
@@ -140,8 +142,8 @@ static __always_inline bool conn_take(struct cv_conn_common *c, __u32 ctl)
 	return __sync_val_compare_and_swap(&c->ctl, ctl, busy) == ctl;
 }
 
-/* After conn_take(): the counts that the connection stood in. */
-static __always_inline void conn_uncount(bool v6, struct cv_conn_common *c, __u32 ctl)
+/* After conn_take(): the counts that the connection stood in, and its call. */
+static __always_inline void conn_uncount(bool v6, struct cv_conn_common *c, __u32 slot, __u32 ctl)
 {
 	struct cv_dest *d = dest_at(c->dest);
 
@@ -153,6 +155,11 @@ static __always_inline void conn_uncount(bool v6, struct cv_conn_common *c, __u3
 		if (t)
 			__sync_fetch_and_sub(&t->n_control, 1);
 	}
+	if (unlikely(ctl & CV_CTL_TEMPLATE && c->control)) {
+		struct cv_call_key key = { .slot = slot, .v6 = v6 };
+
+		bpf_map_delete_elem(&calls, &key);
+	}
 }
 
 static __always_inline bool conn_end(bool v6, struct cv_conn_common *c, __u32 slot, __u32 ctl)
@@ -160,7 +167,7 @@ static __always_inline bool conn_end(bool v6, struct cv_conn_common *c, __u32 sl
 	if (!conn_take(c, ctl))
 		return false;
 	tag_set(v6, slot, 0);
-	conn_uncount(v6, c, ctl);
+	conn_uncount(v6, c, slot, ctl);
 	WRITE_ONCE(c->ctl, ctl & CV_CTL_GEN);
 	return true;
 }
@@ -189,9 +196,10 @@ GLOBAL int conn_end_slot(bool v6, __u32 slot, __u32 ctl)
 GLOBAL int conn_end_expired(bool v6, __u32 slot, __u32 ctl)
 {
 	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
+	struct cv_conn_common *c = conn_at(v6, slot);
 	__u64 seen = CV_TAG_LIVE | CV_TAG_SEEN;
 
-	if (!t || (READ_ONCE(t->tag[slot % CV_WAYS]) & seen) == seen || !conn_end_slot(v6, slot, ctl))
+	if (!t || !c || (READ_ONCE(t->tag[slot % CV_WAYS]) & seen) == seen || !conn_end(v6, c, slot, ctl))
 		return false;
 	count_cause(CV_C_CONN_EXPIRED);
 	return true;
@@ -420,6 +428,7 @@ struct new_conn {
 	__u32 timeout;		/* ticks */
 	__u32 control;
 	__u32 fwmark;
+	__u64 call;		/* of a template: the Call-ID's hash, or 0 */
 };
 
 static __always_inline void conn_write(bool v6, struct cv_conn_common *c, const struct new_conn *n, __u32 now)
@@ -456,12 +465,12 @@ enum made { CONN_MADE, CONN_THERE, CONN_LOCKED, CONN_FULL };
  * One whose time is up is ended on the way, or the same key would soon stand
  * there twice. Whoever moved it on meanwhile has it alive.
  */
-static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, struct conn_id *out)
+static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, __u64 call, struct conn_id *out)
 {
-	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k));
+	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k, call));
 	struct cv_conn_common *c;
 
-	if (!conn_probe(v6, at.home, at.tag, k, out) && !conn_probe(v6, at.second, at.tag, k, out))
+	if (!conn_probe(v6, at.home, at.tag, k, call, out) && !conn_probe(v6, at.second, at.tag, k, call, out))
 		return false;
 	c = conn_at(v6, out->slot);
 	return !c || !conn_expired(c, READ_ONCE(clock.now)) || !conn_end_expired(v6, out->slot, out->ctl);
@@ -472,11 +481,11 @@ static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, stru
  * constant: the verifier of 6.1 does not see that a second test of the same
  * value must come out the same.
  */
-GLOBAL int conn_find_slot(const struct conn_key *k, struct conn_id *out)
+GLOBAL int conn_find_slot(const struct conn_key *k, __u64 call, struct conn_id *out)
 {
 	if (!k || !out)
 		return false;
-	return k->v6 ? conn_find_id(true, k, out) : conn_find_id(false, k, out);
+	return k->v6 ? conn_find_id(true, k, call, out) : conn_find_id(false, k, call, out);
 }
 
 /* Under the lock of the home set. */
@@ -487,7 +496,7 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 	struct cv_conn_common *c;
 	__u64 room;
 
-	if (conn_find_slot(&n->key, out))
+	if (conn_find_slot(&n->key, n->call, out))
 		return CONN_THERE;
 	room = free_room(v6, at->home, at->second);
 	if (room == NO_ROOM)
@@ -502,7 +511,7 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 	if (ctl & CV_CTL_LIVE) {
 		count_cause(conn_expired(c, now) ? CV_C_CONN_EXPIRED : CV_C_CONN_EVICTED);
 		tag_set(v6, slot, 0);
-		conn_uncount(v6, c, ctl);
+		conn_uncount(v6, c, slot, ctl);
 	}
 	conn_write(v6, c, n, now);
 	tag_set(v6, slot, tag_new(v6, at, slot, tag_of(v6, at, &n->key), n->dest));
@@ -526,7 +535,7 @@ GLOBAL int conn_insert(const struct new_conn *n, struct conn_id *out)
 
 	if (!n || !out)
 		return CONN_LOCKED;
-	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto, place_more(&n->key));
+	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto, place_more(&n->key, n->call));
 	if (!set_lock(&at))
 		return CONN_LOCKED;
 	made = n->key.v6 ? conn_insert_locked(true, &at, n, out) : conn_insert_locked(false, &at, n, out);

@@ -79,6 +79,13 @@ static __always_inline enum verdict leave(const struct flow *f, const struct cv_
 	return V_UNREACH;
 }
 
+/* What XDP cannot finish: connections that end with their packet, and looking for Call-IDs. */
+static __always_inline bool wants_tc(const struct cv_service *svc, const struct flow *f)
+{
+	return f->proto == IPPROTO_UDP &&
+	       (svc->flags & CV_SVC_ONEPACKET || (svc->pe && svc->flags & CV_SVC_PERSISTENT));
+}
+
 /* A packet without a connection: finds its service, has it scheduled, opens one. */
 GLOBAL int admit(struct flow *f, struct decision *out)
 {
@@ -104,16 +111,17 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	if (f->proto == IPPROTO_SCTP && f->sctp_event != SCTP_INIT &&
 	    (f->sctp_event == SCTP_ABORT || f->sctp_event == SCTP_NO_CHUNK || !settings.sloppy_sctp))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
-	if (drop_by_rate())
+	svc = service_at(service);
+	if (!svc)
+		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
+	if (out->xdp && wants_tc(svc, f))
+		return V_TO_TC;
+	if (!out->call && drop_by_rate())
 		return decided(out, V_DROP, CV_C_DROP_OVERLOAD);
 	/* Active FTP's data connections come from real servers: ip_vs_schedule(). */
 	if (f->sport == bpf_htons(FTP_DATA))
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
-	if (svc->flags & CV_SVC_ONEPACKET && f->proto == IPPROTO_UDP) {
-		if (out->xdp)
-			return V_TO_TC;
-		out->once = true;
-	}
+	out->once = svc->flags & CV_SVC_ONEPACKET && f->proto == IPPROTO_UDP;
 	if (svc->flags & CV_SVC_PERSISTENT) {
 		v = admit_persistent(service, f, out);
 		return v == V_UNREACH ? leave(f, svc, out) : v;
@@ -138,7 +146,7 @@ static __always_inline bool lookup(struct flow *f, bool v6, struct conn_id *id)
 	if (seen == GLANCE_NONE)
 		seen = conn_glance(v6, at.second, at.tag, &f->key, id);
 	if (unlikely(seen == GLANCE_UNSURE))
-		return conn_find_slot(&f->key, id);
+		return conn_find_slot(&f->key, 0, id);
 	if (seen == GLANCE_NONE)
 		return false;
 	c = conn_at(v6, id->slot);
@@ -182,7 +190,7 @@ GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
 	k.port = f->sport;
 	k.proto = f->proto;
 	k.v6 = f->v6;
-	if (!(k.v6 ? conn_find_id(true, &k, out) : conn_find_id(false, &k, out)))
+	if (!(k.v6 ? conn_find_id(true, &k, 0, out) : conn_find_id(false, &k, 0, out)))
 		return false;
 	c = conn_at(f->v6, out->slot);
 	return c && c->method == CV_MASQ;

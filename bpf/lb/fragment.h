@@ -442,6 +442,45 @@ GLOBAL int frag_join(struct __sk_buff *skb, struct flow *f)
 	return true;
 }
 
+struct frag_copy {
+	__u32 slot;
+	__u32 from;	/* in the piece's bytes */
+	__u32 len;
+};
+
+/* A word of the first piece into sip_work()'s text. */
+static long frag_copy_step(__u32 step, void *arg)
+{
+	struct frag_copy *copy = arg;
+	struct frag_piece *p = bpf_map_lookup_elem(&frag_pool, &copy->slot);
+	struct sip_work *w = sip_work();
+	__u32 at = step * 4, from = copy->from + at;
+
+	if (!p || !w || at >= copy->len || at > SIP_MOST - 4 || from > FRAG_BYTES - 4)
+		return 1;
+	*(__u32 *)(w->text + at) = *(__u32 *)(p->bytes + from);
+	return 0;
+}
+
+/* Of the packet that frag_enter() called whole: what its first piece holds behind the UDP header; how much it was. */
+GLOBAL __u32 frag_text(void)
+{
+	struct frag_queue *q = frag_mine();
+	struct frag_copy copy = {};
+	struct frag_piece *p;
+
+	copy.slot = q ? frag_piece_at(q, 0) : CV_NONE;
+	p = copy.slot == CV_NONE ? NULL : bpf_map_lookup_elem(&frag_pool, &copy.slot);
+	if (!p)
+		return 0;
+	copy.from = q->header + sizeof(struct udphdr);
+	if (p->len <= copy.from)
+		return 0;
+	copy.len = p->len - copy.from;
+	bpf_loop(FRAG_BYTES / 4, frag_copy_step, &copy, 0);
+	return copy.len;
+}
+
 /* ---- sending -------------------------------------------------------------- */
 
 static __always_inline void frag_hop(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest, bool reply,
@@ -632,10 +671,12 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 	if (!dest || !conn_same(&conn))
 		return tc_drop(CV_C_DROP_ERROR);
 	conn_step_slot(f->v6, slot, ctl, STEP(f->proto, reply ? FROM_SERVER : FROM_CLIENT, f->tcp_flags));
-	if (reply)
+	if (reply) {
 		count_out(index, f->len);
-	else
+	} else {
+		count_packet(c);
 		count_in(index, f->len);
+	}
 	q->conn.slot = slot;
 	q->conn.ctl = ctl;
 	frag_hop(skb, f, dest, reply, &s->hop);

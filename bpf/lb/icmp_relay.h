@@ -216,7 +216,7 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 	if (!f || !a || f->v6)
 		return tc_pass(CV_C_PASS_OTHER);
 	a->at += sizeof(struct iphdr);
-	if (!about_parse(skb, false, a) || !conn_find_slot(&a->key, &id))
+	if (!about_parse(skb, false, a) || !conn_find_slot(&a->key, 0, &id))
 		return tc_pass(CV_C_PASS_OTHER);
 	c = conn_at(false, id.slot);
 	dest = c ? dest_at(c->dest) : NULL;
@@ -261,12 +261,12 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 		return a->key.proto == IPPROTO_IPIP && !f->v6 ? relay_tunnel(skb, f, a) : tc_pass(CV_C_PASS_OTHER);
 	if (settings.num_masq) {
 		a->key.reply = true;
-		if (conn_find_slot(&a->key, &a->conn))
+		if (conn_find_slot(&a->key, 0, &a->conn))
 			return relay_to_client(skb, f, a, a->conn.slot);
 		a->key.reply = false;
 	}
 	about_reverse(a);
-	if (conn_find_slot(&a->key, &a->conn))
+	if (conn_find_slot(&a->key, 0, &a->conn))
 		return relay_to_server(skb, f, a, a->conn.slot);
 	return settings.schedule_icmp ? SEND_SCHEDULE : tc_pass(CV_C_PASS_NOSERVICE);
 }

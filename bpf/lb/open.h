@@ -15,6 +15,7 @@ enum verdict {
 	V_DROP,
 	V_TO_TC,	/* the other door's */
 	V_UNREACH,	/* no destination: ICMP port unreachable from the virtual address */
+	V_CALL,		/* for admit() again, with the packet's Call-ID in sip_work() */
 };
 
 struct decision {
@@ -25,6 +26,7 @@ struct decision {
 	bool xdp;		/* set by the door: leave what it cannot finish to tc, before a choice is made */
 	bool front;		/* ... netfilter has not seen the packet, and may mark it */
 	bool bypass;		/* of V_UNREACH: unless the packet can go on without a destination (cache_bypass) */
+	bool call;		/* set by the door: the Call-ID has been found */
 };
 
 static __always_inline enum verdict decided(struct decision *d, enum verdict v, __u32 cause)

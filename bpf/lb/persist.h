@@ -8,6 +8,7 @@
 #define CULVERT_BPF_LB_PERSIST_H
 
 #include "open.h"
+#include "sip.h"
 
 /* The client's address under the service's mask: the template's granularity. */
 static __always_inline void mask_client(const struct cv_service *svc, const struct flow *f, union cv_addr *out)
@@ -34,6 +35,7 @@ static __always_inline void mask_client(const struct cv_service *svc, const stru
  *   the service's own port     <protocol, client, virtual address, port>
  *   FTP, and any-port services <protocol, client, virtual address, 0>
  *   marks                      <IPPROTO_IP, client, mark, 0>
+ * and, with --pe sip, by its Call-ID besides.
  */
 static __always_inline void template_key(const struct cv_service *svc, const struct flow *f, struct conn_key *k)
 {
@@ -86,6 +88,18 @@ static __always_inline bool template_hold(struct cv_conn_common *t, __u32 ctl)
 	return false;
 }
 
+/* What is listed of a call. */
+static __always_inline void template_note_call(bool v6, const struct conn_id *id)
+{
+	struct cv_call_key key = { .slot = id->slot, .v6 = v6 };
+	struct sip_work *w = sip_work();
+
+	if (!w)
+		return;
+	w->call.generation = id->ctl & CV_CTL_GEN;
+	bpf_map_update_elem(&calls, &key, &w->call, BPF_ANY);
+}
+
 /* A template for the client: the one there is, or a new one with a server that is chosen now. */
 static __always_inline enum verdict template_find(struct cv_service *svc, __u32 service, const struct flow *f,
 						  struct new_conn *n, struct conn_id *id,
@@ -97,7 +111,7 @@ static __always_inline enum verdict template_find(struct cv_service *svc, __u32 
 	int made;
 
 	template_key(svc, f, &n->key);
-	if (conn_find_slot(&n->key, id)) {
+	if (conn_find_slot(&n->key, n->call, id)) {
 		t = conn_at(f->v6, id->slot);
 		if (t && template_good(t))
 			return V_SEND;
@@ -115,7 +129,10 @@ static __always_inline enum verdict template_find(struct cv_service *svc, __u32 
 	n->timeout = svc->timeout * CV_HZ;
 	n->fwmark = f->mark;
 	n->ctl = CV_CTL_TEMPLATE;
+	n->control = (__u32)n->call;
 	made = conn_make(dest, chosen, n, id);
+	if (made == CONN_MADE && n->call)
+		template_note_call(f->v6, id);
 	if (made == CONN_MADE || made == CONN_THERE)
 		return V_SEND;
 	return decided(out, V_DROP, made == CONN_LOCKED ? CV_C_DROP_LOCKED : CV_C_DROP_FULL);
@@ -132,6 +149,16 @@ GLOBAL int admit_persistent(__u32 service, const struct flow *f, struct decision
 
 	if (!svc || !f || !out || !n)
 		return V_DROP;
+	n->call = 0;
+	if (svc->pe) {
+		struct sip_work *w = sip_work();
+
+		if (f->proto != IPPROTO_UDP || !w)
+			return decided(out, V_DROP, CV_C_DROP_NOCALL);
+		if (!out->call)
+			return V_CALL;
+		n->call = w->hash;
+	}
 	v = template_find(svc, service, f, n, &id, out);
 	if (v != V_SEND)
 		return v;

@@ -183,6 +183,34 @@ static __always_inline void tc_one_hop(struct __sk_buff *skb, bool v6)
 		decrease_ttl(data, end, v6);
 }
 
+/*
+ * The first packet of a connection of a service with --pe sip: its Call-ID decides.
+ * Of a packet put together of fragments, the first is searched.
+ */
+static __noinline int tc_call(struct __sk_buff *skb, struct flow *f, struct decision *d, bool whole)
+{
+	struct sip_work *w = sip_work();
+	__u32 at, len;
+
+	if (!w || !f || !d)
+		return V_DROP;
+	at = f->l4 + sizeof(struct udphdr);
+	len = f->len + ETH_HLEN - at;
+	if (f->len + ETH_HLEN <= at)
+		return decided(d, V_DROP, CV_C_DROP_NOCALL);
+	if (whole)
+		len = frag_text();
+	else if (len > sizeof(w->text))
+		len = sizeof(w->text);
+	if (!len || (!whole && bpf_skb_load_bytes(skb, at, w->text, bounded(len - 1, SIP_MOST - 1) + 1)))
+		return decided(d, V_DROP, CV_C_DROP_NOCALL);
+	w->len = len;
+	if (!sip_call())
+		return decided(d, V_DROP, CV_C_DROP_NOCALL);
+	d->call = true;
+	return admit(f, d);
+}
+
 /* COOKIE ECHO and COOKIE ACK may have an ABORT behind them, and that is then what counts: set_sctp_state(). */
 static __noinline int tc_bundled_abort(struct __sk_buff *skb, struct flow *f)
 {
@@ -242,6 +270,11 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) && tc_bundled_abort(skb, f))
 		f->sctp_event = SCTP_BUNDLED_ABORT;
 	v = f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn);
+	if (v == V_CALL) {
+		v = tc_call(skb, f, &d, whole);
+		if (v == V_SEND)
+			take_conn(f->v6, &d, false, &conn);
+	}
 	if (unlikely(v == V_UNREACH && d.bypass) && !whole && tc_elsewhere(skb, f)) {
 		v = open_bypass(f, &d);
 		if (v == V_SEND)
@@ -267,6 +300,7 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	case V_PASS:
 		return tc_pass(d.cause);
 	case V_TO_TC:
+	case V_CALL:
 	case V_DROP:
 		return tc_drop(d.cause);
 	case V_UNREACH:

@@ -192,6 +192,7 @@ static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool 
 		return XDP_DROP;
 	case V_TO_TC:
 	case V_UNREACH:
+	case V_CALL:
 		break;
 	}
 	return xdp_to_tc();

@@ -163,7 +163,8 @@ struct cv_conn_common {
 	__u8 proto;		/* IPPROTO_*; of a template of a fwmark service: IPPROTO_IP */
 	__u8 method;		/* enum cv_method: as when the connection was made */
 	__u32 timeout;		/* ticks from the last packet to expires */
-	__u32 control;		/* slot of its template in this table, if CONTROLLED */
+	__u32 control;		/* slot of its template in this table, if CONTROLLED; of a call's template
+				 * (--pe sip) the low half of the Call-ID's hash, which is not 0 */
 	__u32 n_control;	/* of a template: how many connections it controls */
 	__u32 fwmark;		/* of the packet that made the connection */
 	__u32 in_pkts;		/* packets from the client, up to CV_IN_PKTS; see cv_in_pkts() */
@@ -192,6 +193,24 @@ static inline __u32 cv_in_pkts(const struct cv_conn_common *c, __u64 tag)
 
 	return n < CV_IN_PKTS ? n : CV_IN_PKTS;
 }
+
+/*
+ * The Call-ID of a call's template (--pe sip), in the map `calls`, which holds
+ * what is listed of it: written behind the template, deleted before its slot is
+ * free. A reader that finds another generation there finds nothing.
+ */
+#define CV_CALL_MOST 255	/* IP_VS_PEDATA_MAXLEN */
+
+struct cv_call_key {
+	__u32 slot;
+	__u32 v6;
+};
+
+struct cv_call {
+	__u32 generation;	/* ctl & CV_CTL_GEN of the template */
+	__u32 len;
+	__u8 id[CV_CALL_MOST + 1];
+};
 
 /*
  * Sets for a number of connections: a fifth more slots than connections. Of a

@@ -341,6 +341,7 @@ enum cv_cause {
 	CV_C_CONN_NEW,		/* connections made */
 	CV_C_CONN_EXPIRED,	/* ended by their timer */
 	CV_C_CONN_EVICTED,	/* ended early because their set was full */
+	CV_C_DROP_NOCALL,	/* for a service with --pe sip, and no Call-ID in it */
 	CV_C_PASS_NETFILTER,	/* handed to the host's netfilter; counted again if it comes to culvert0 */
 	CV_C_COUNT = 32
 };

@@ -110,6 +110,7 @@ uint32_t service_add(struct path *p, const struct service_spec *spec)
 				  .flags = spec->flags | CV_SVC_USED,
 				  .sched = spec->sched,
 				  .timeout = spec->timeout,
+				  .pe = spec->pe,
 				  .netmask = spec->v6 ? 128 : 0xffffffff,
 				  .head = CV_NONE,
 				  .cache_since = p->clock->now,

@@ -19,6 +19,7 @@ struct service_spec {
 	enum cv_sched sched;
 	uint32_t flags;		/* CV_SVC_* */
 	uint32_t timeout;	/* of persistence, s */
+	uint32_t pe;		/* 1: sip */
 };
 
 /* Their index. */

@@ -174,7 +174,7 @@ static void put_payload(struct frame *f, const struct packet *p)
 	uint8_t *bytes = append(f, p->payload);
 
 	for (unsigned int i = 0; i < p->payload; i++)
-		bytes[i] = (uint8_t)(i * 7 + 1);
+		bytes[i] = p->text ? ((const uint8_t *)p->text)[i] : (uint8_t)(i * 7 + 1);
 }
 
 static const struct {

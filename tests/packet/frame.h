@@ -54,6 +54,7 @@ struct packet {
 	bool df;
 	uint16_t frag;	       /* IPv4: the field, in host byte order; IPv6: that of a fragment header */
 	uint16_t payload;      /* bytes */
+	const void *text;      /* the payload's; NULL: any */
 	uint8_t options;       /* IPv4 options, in words of 4 bytes */
 	const char *ext;       /* IPv6 extension headers, one letter each: see frame.c */
 	uint16_t vlan;	       /* 802.1Q tag */

@@ -105,6 +105,7 @@ static void set_sizes(struct path *p, const struct sizes *s)
 	size_map(p, "dest_slots", g->max_dests);
 	size_map(p, "counters", g->max_dests * g->ncpus);
 	size_map(p, "causes", g->ncpus);
+	size_map(p, "calls", g->sets4 * CV_WAYS);
 	size_map(p, "wholes", g->ncpus);
 }
 
@@ -321,6 +322,7 @@ void path_reset(struct path *p)
 	memset(p->uplinks, 0, CV_UPLINKS * sizeof(*p->uplinks));
 	clear_hash(p->services);
 	clear_hash(p->devices);
+	clear_hash(bpf_map__fd(map_named(p, "calls")));
 	clear_percpu(p);
 	default_settings(p->settings);
 	p->clock->now += 1000000;
@@ -509,5 +511,6 @@ const char *const cause_names[CV_C_COUNT] = {
 	[CV_C_CONN_NEW] = "CONN_NEW",
 	[CV_C_CONN_EXPIRED] = "CONN_EXPIRED",
 	[CV_C_CONN_EVICTED] = "CONN_EVICTED",
+	[CV_C_DROP_NOCALL] = "DROP_NOCALL",
 	[CV_C_PASS_NETFILTER] = "PASS_NETFILTER",
 };

@@ -172,6 +172,7 @@ struct flat_key {
 	uint16_t cport, vport;
 	uint8_t proto, template;
 	uint8_t zero[2];
+	uint32_t call;	/* of a template */
 	uint32_t slot;
 };
 
@@ -197,6 +198,7 @@ static void audit_keys(struct audit *a, bool v6)
 							c->proto,
 							!!(c->ctl & CV_CTL_TEMPLATE),
 							{},
+							c->ctl & CV_CTL_TEMPLATE ? c->control : 0,
 							slot };
 	}
 	qsort(keys, at, sizeof(*keys), compare_keys);

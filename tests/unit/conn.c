@@ -194,7 +194,7 @@ static void names(void **state)
 	for (int i = 0; i < CV_SCHED_COUNT; i++)
 		assert_int_equal(cv_sched_by_name(cv_sched_name(i)), i);
 	assert_int_equal(cv_sched_by_name("nosuch"), -ENOENT);
-	for (int i = 0; i <= CV_C_CONN_EVICTED; i++)
+	for (int i = 0; i <= CV_C_DROP_NOCALL; i++)
 		assert_non_null(cv_cause_name(i));
 }
 

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * --pe sip: the Call-ID that the kernel finds in a message (ipvs_sip), in both
+ * families and through both doors, and the templates that go by it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "case.h"
+#include "facts.h"
+
+#define INVITE(call) "INVITE sip:bob@example.com SIP/2.0\r\nCall-ID: " call "\r\n\r\n"
+
+static struct packet message(bool v6, const char *text, size_t len)
+{
+	return (struct packet){ .v6 = v6, .proto = IPPROTO_UDP, .dport = 5060, .text = text,
+				.payload = (uint16_t)len };
+}
+
+/* A service with r1 to r3, rr. */
+static uint32_t begin(bool v6, uint32_t flags)
+{
+	uint32_t service;
+
+	path_reset(path);
+	service = service_add(path, &(struct service_spec){ .v6 = v6, .proto = IPPROTO_UDP, .port = 5060, .pe = 1,
+							    .flags = CV_SVC_PERSISTENT | flags, .timeout = 60 });
+	dests_add(path, service, 3);
+	return service;
+}
+
+/* The Call-IDs of all templates there are: how many; the last one's into `out`. */
+static unsigned int calls(bool v6, char out[CV_CALL_MOST + 1])
+{
+	int map = bpf_object__find_map_fd_by_name(path->obj, "calls");
+	struct cv_call_key key;
+	unsigned int n = 0;
+	struct cv_call call;
+
+	for (int err = bpf_map_get_next_key(map, NULL, &key); !err; err = bpf_map_get_next_key(map, &key, &key)) {
+		struct cv_conn_common *c = table_at(path, v6, key.slot);
+
+		assert_int_equal(bpf_map_lookup_elem(map, &key, &call), 0);
+		expect_equal("family", key.v6, v6);
+		expect_equal("a live template", c->ctl & (CV_CTL_LIVE | CV_CTL_TEMPLATE), CV_CTL_LIVE | CV_CTL_TEMPLATE);
+		expect_equal("the same generation", c->ctl & CV_CTL_GEN, call.generation);
+		memcpy(out, call.id, sizeof(call.id));
+		out[call.len] = '\0';
+		n++;
+	}
+	return n;
+}
+
+/* ---- what is found ------------------------------------------------------------------------ */
+
+/* JSON's text is UTF-8, the message ISO 8859-1. */
+static size_t narrow(const char *utf8, char *out)
+{
+	size_t n = 0;
+
+	for (const unsigned char *c = (const unsigned char *)utf8; *c; c += *c < 0x80 ? 1 : 2)
+		out[n++] = (char)(*c < 0x80 ? *c : (c[0] & 3) << 6 | (c[1] & 0x3f));
+	out[n] = '\0';
+	return n;
+}
+
+static void find(const json_t *fact, enum door door, bool v6)
+{
+	const char *wanted = json_string_value(json_object_get(fact, "call_id"));
+	char text[4096], call[CV_CALL_MOST + 1] = "", expected[CV_CALL_MOST + 1];
+	size_t len = narrow(fact_text(fact, "message"), text);
+	struct packet p = message(v6, text, len);
+	unsigned int n;
+
+	begin(v6, 0);
+	now_playing("%s, IPv%d, %s", door_names[door], v6 ? 6 : 4, text);
+	expect_fate(path, door, &p, wanted ? SENT : DROPPED);
+	n = calls(v6, call);
+	expect_equal("calls", n, wanted ? 1 : 0);
+	expect_equal("no call", (long)path_cause(path, CV_C_DROP_NOCALL), wanted ? 0 : 1);
+	if (wanted) {
+		narrow(wanted, expected);
+		assert_string_equal(call, expected);
+	}
+	expect_audit(path);
+}
+
+static void find_all(bool v6)
+{
+	json_t *facts = facts_load("ipvs_sip"), *fact;
+	unsigned int played = 0;
+	size_t i;
+
+	json_array_foreach(facts, i, fact) {
+		if (!fact_is(fact, "sip"))
+			continue;
+		played++;
+		for (int door = 0; door < DOORS; door++)
+			find(fact, (enum door)door, v6);
+	}
+	assert_true(played > 300);
+	json_decref(facts);
+}
+
+static void found4(void **state)
+{
+	find_all(false);
+}
+
+static void found6(void **state)
+{
+	find_all(true);
+}
+
+/* ---- what goes by it ----------------------------------------------------------------------- */
+
+static unsigned int sent_to(enum door door, bool v6, const char *client, uint16_t port, const char *text)
+{
+	struct packet p = message(v6, text, strlen(text));
+
+	p.src = client;
+	p.sport = port;
+	return server_of(path, door, &p);
+}
+
+/* One client's calls go to servers of their own, and each to the same one whatever port it comes from. */
+static void per_call(void **state)
+{
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS;
+		const char *client = v6 ? CLIENT6 : CLIENT;
+		char last[CV_CALL_MOST + 1];
+		unsigned int first;
+
+		begin(v6, 0);
+		now_playing("%s, IPv%d", door_names[door], v6 ? 6 : 4);
+		first = sent_to(door, v6, client, 1001, INVITE("one@a"));
+		expect_equal("another call", sent_to(door, v6, client, 1002, INVITE("two@a")) != first, 1);
+		for (uint16_t port = 1003; port < 1010; port++)
+			expect_equal("the same call", sent_to(door, v6, client, port, INVITE("one@a")), first);
+		/* Of a connection that there is, the Call-ID does not count. */
+		expect_equal("same ports", sent_to(door, v6, client, 1001, INVITE("two@a")), first);
+		expect_equal("calls", calls(v6, last), 2);
+		expect_equal("connections", table_count(path, v6), 2 + 9);
+		expect_audit(path);
+		/* Templates end with their last connection, and what is listed of them with them. */
+		path_advance(path, 400 * CV_HZ);
+		path_sweep(path);
+		path_advance(path, 100 * CV_HZ);
+		path_sweep(path);
+		expect_equal("connections", table_count(path, v6), 0);
+		expect_equal("calls", calls(v6, last), 0);
+	}
+}
+
+/* Another client's call is another one, even by the same name: ip_vs_sip_ct_match(). */
+static void per_client(void **state)
+{
+	for (int door = 0; door < DOORS; door++) {
+		char last[CV_CALL_MOST + 1];
+
+		begin(false, 0);
+		now_playing("%s", door_names[door]);
+		sent_to((enum door)door, false, "172.16.1.1", 1001, INVITE("one@a"));
+		sent_to((enum door)door, false, "172.16.1.2", 1001, INVITE("one@a"));
+		sent_to((enum door)door, false, "172.16.1.1", 1002, INVITE("one@a"));
+		expect_equal("calls", calls(false, last), 2);
+	}
+}
+
+/* With one-packet scheduling every packet is looked at, and only the template stays. */
+static void one_packet(void **state)
+{
+	for (int door = 0; door < DOORS; door++) {
+		unsigned int first;
+
+		begin(false, CV_SVC_ONEPACKET);
+		now_playing("%s", door_names[door]);
+		first = sent_to((enum door)door, false, CLIENT, 1001, INVITE("one@a"));
+		expect_equal("another", sent_to((enum door)door, false, CLIENT, 1001, INVITE("two@a")) != first, 1);
+		expect_equal("the same", sent_to((enum door)door, false, CLIENT, 1001, INVITE("one@a")), first);
+		expect_equal("connections", table_count(path, false), 2);
+		expect_audit(path);
+	}
+}
+
+/* Of TCP nothing is ever found, and without persistence nothing is looked for. */
+static void not_for(void **state)
+{
+	for (int door = 0; door < DOORS; door++) {
+		struct packet p = { .dport = 5060 };
+		uint32_t service;
+
+		path_reset(path);
+		now_playing("%s", door_names[door]);
+		service = service_add(path, &(struct service_spec){ .port = 5060, .pe = 1,
+								    .flags = CV_SVC_PERSISTENT, .timeout = 60 });
+		dest_add(path, service, &(struct dest_spec){});
+		expect_fate(path, (enum door)door, &p, DROPPED);
+		service = service_add(path, &(struct service_spec){ .proto = IPPROTO_UDP, .port = 5060, .pe = 1 });
+		dest_add(path, service, &(struct dest_spec){});
+		p.proto = IPPROTO_UDP;
+		expect_fate(path, (enum door)door, &p, SENT);
+		expect_audit(path);
+	}
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(found4),     cmocka_unit_test(found6),	 cmocka_unit_test(per_call),
+	cmocka_unit_test(per_client), cmocka_unit_test(one_packet), cmocka_unit_test(not_for),
+};
+
+PACKET_MAIN("sip", NULL, tests)
