@@ -461,19 +461,17 @@ static __always_inline void conn_write(bool v6, struct cv_conn_common *c, const 
 
 enum made { CONN_MADE, CONN_THERE, CONN_LOCKED, CONN_FULL };
 
-/*
- * One whose time is up is ended on the way, or the same key would soon stand
- * there twice. Whoever moved it on meanwhile has it alive.
- */
-static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, __u64 call, struct conn_id *out)
+enum sought { NOT_FOUND, FOUND, FOUND_EXPIRED };
+
+static __always_inline enum sought conn_seek_id(bool v6, const struct conn_key *k, __u64 call, struct conn_id *out)
 {
 	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k, call));
 	struct cv_conn_common *c;
 
 	if (!conn_probe(v6, at.home, at.tag, k, call, out) && !conn_probe(v6, at.second, at.tag, k, call, out))
-		return false;
+		return NOT_FOUND;
 	c = conn_at(v6, out->slot);
-	return !c || !conn_expired(c, READ_ONCE(clock.now)) || !conn_end_expired(v6, out->slot, out->ctl);
+	return c && conn_expired(c, READ_ONCE(clock.now)) ? FOUND_EXPIRED : FOUND;
 }
 
 /*
@@ -481,11 +479,23 @@ static __always_inline bool conn_find_id(bool v6, const struct conn_key *k, __u6
  * constant: the verifier of 6.1 does not see that a second test of the same
  * value must come out the same.
  */
-GLOBAL int conn_find_slot(const struct conn_key *k, __u64 call, struct conn_id *out)
+GLOBAL int conn_seek(const struct conn_key *k, __u64 call, struct conn_id *out)
 {
 	if (!k || !out)
-		return false;
-	return k->v6 ? conn_find_id(true, k, call, out) : conn_find_id(false, k, call, out);
+		return NOT_FOUND;
+	return k->v6 ? conn_seek_id(true, k, call, out) : conn_seek_id(false, k, call, out);
+}
+
+/*
+ * One whose time is up is ended on the way, or the same key would soon stand
+ * there twice. Whoever moved it on meanwhile has it alive. (Not within the global
+ * function: stacks add up to 512 bytes.)
+ */
+static __always_inline bool conn_find_slot(const struct conn_key *k, __u64 call, struct conn_id *out)
+{
+	int found = conn_seek(k, call, out);
+
+	return found == FOUND || (found == FOUND_EXPIRED && !conn_end_expired(k->v6, out->slot, out->ctl));
 }
 
 /* Under the lock of the home set. */

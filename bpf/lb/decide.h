@@ -190,7 +190,7 @@ GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
 	k.port = f->sport;
 	k.proto = f->proto;
 	k.v6 = f->v6;
-	if (!(k.v6 ? conn_find_id(true, &k, 0, out) : conn_find_id(false, &k, 0, out)))
+	if (!conn_find_slot(&k, 0, out))
 		return false;
 	c = conn_at(f->v6, out->slot);
 	return c && c->method == CV_MASQ;
