@@ -115,6 +115,7 @@ struct flow {
 enum parsed {
 	PARSED,			/* TCP, UDP or SCTP, for decide() */
 	PARSE_ICMP,		/* ICMP or ICMPv6: for relay_icmp() */
+	PARSE_IPSEC,		/* AH or ESP: for find_related() */
 	PARSE_OTHER,		/* not IP, or a protocol that culvert does not balance */
 	PARSE_MALFORMED,
 	PARSE_FRAGMENT,
@@ -146,6 +147,15 @@ static const __u8 sctp_events[CHUNK_SHUTDOWN_COMPLETE + 1] = {
 static __always_inline __u8 sctp_event_of(__u8 chunk)
 {
 	return chunk < sizeof(sctp_events) ? sctp_events[chunk] : SCTP_DATA;
+}
+
+/*
+ * It has no ports, so that its fragments need not wait for each other. IPv6's AH is
+ * an extension header to IPVS, and so not a protocol that it balances.
+ */
+static __always_inline bool is_ipsec(__u8 proto, bool v6)
+{
+	return proto == IPPROTO_ESP || (proto == IPPROTO_AH && !v6);
 }
 
 /* XDP takes what only carries data: most of what there is. */
@@ -188,6 +198,8 @@ static __always_inline enum parsed parse_ports(void *l4, void *end, struct flow 
 	}
 	if (f->proto == IPPROTO_SCTP)
 		return parse_sctp(l4, end, f, thorough);
+	if (is_ipsec(f->proto, f->v6))
+		return PARSE_IPSEC;
 	return f->proto == (f->v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) ? PARSE_ICMP : PARSE_OTHER;
 }
 
@@ -213,7 +225,7 @@ static __always_inline enum parsed parse_ipv4(void *data, void *end, struct flow
 	f->tos = ip->tos;
 	f->len = bpf_ntohs(ip->tot_len);
 	f->df = ip->frag_off & bpf_htons(IP_DF);
-	if (ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
+	if (ip->frag_off & bpf_htons(IP_MF | IP_OFFSET) && !is_ipsec(f->proto, f->v6))
 		return PARSE_FRAGMENT;
 	if (!thorough) {
 		f->l4 = ETH_HLEN + sizeof(*ip);

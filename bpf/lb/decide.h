@@ -196,6 +196,33 @@ GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
 	return c && c->method == CV_MASQ;
 }
 
+/*
+ * AH and ESP are balanced by the ISAKMP connection, UDP from port 500 to port 500,
+ * of the same two hosts: ah_esp_conn_in_get(), ah_esp_conn_out_get().
+ */
+#define PORT_ISAKMP 500
+
+enum related { RELATED_NOT, RELATED_CLIENT, RELATED_SERVER };
+
+GLOBAL int find_related(struct flow *f, struct conn_id *out)
+{
+	enum related found = RELATED_NOT;
+	__u8 proto;
+
+	if (!f || !out)
+		return RELATED_NOT;
+	proto = f->proto;
+	f->proto = IPPROTO_UDP;
+	f->sport = f->dport = bpf_htons(PORT_ISAKMP);
+	f->zero = 0;
+	if (settings.num_masq && find_reply(f, out))
+		found = RELATED_SERVER;
+	else if (conn_find_slot(&f->key, 0, out))
+		found = RELATED_CLIENT;
+	f->proto = proto;
+	return found;
+}
+
 /* The connection of a slot that a global function found or made. */
 static __always_inline enum verdict take_conn(bool v6, const struct decision *out, bool reply, struct conn_ref *conn)
 {
@@ -203,6 +230,26 @@ static __always_inline enum verdict take_conn(bool v6, const struct decision *ou
 	conn->ctl = out->conn.ctl;
 	conn->c = conn_at(v6, conn->slot);
 	return reply ? V_REPLY : V_SEND;
+}
+
+/* What becomes of an AH or ESP packet. Without a connection it is the stack's. */
+static __always_inline enum verdict decide_related(struct flow *f, struct decision *out, struct conn_ref *conn)
+{
+	enum related found = find_related(f, &out->conn);
+	struct cv_dest *dest;
+
+	if (found == RELATED_NOT)
+		return decided(out, V_PASS, CV_C_PASS_OTHER);
+	take_conn(f->v6, out, found == RELATED_SERVER, conn);
+	if (found == RELATED_SERVER)
+		return V_REPLY;
+	dest = conn->c ? dest_at(conn->c->dest) : NULL;
+	if (dest && dest->flags & CV_DEST_AVAILABLE)
+		return V_SEND;
+	if (!settings.expire_nodest_conn)
+		return decided(out, V_DROP, CV_C_DROP_NODEST);
+	conn_end_slot(f->v6, conn->slot, conn->ctl);
+	return decided(out, V_PASS, CV_C_PASS_OTHER);
 }
 
 /*

@@ -69,6 +69,7 @@ static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr,
 {
 	struct bpf_fib_lookup fib;
 	struct cv_device *dev;
+	__u32 ifindex;
 	long rc;
 
 	fib_ask(&fib, addr, v6, 1);
@@ -104,7 +105,8 @@ static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr,
 	}
 	__builtin_memcpy(hop->nh.dmac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->nh.smac, fib.smac, ETH_ALEN);
-	dev = bpf_map_lookup_elem(&devices, &hop->nh.ifindex);
+	ifindex = fib.ifindex;	/* 6.1 takes no key from a global function's argument */
+	dev = bpf_map_lookup_elem(&devices, &ifindex);
 	if (dev && dev->flags & CV_DEV_XDP_XMIT)
 		hop->nh.flags = CV_NH_XDP;
 	return rc;

@@ -269,7 +269,9 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	if (f->proto == IPPROTO_SCTP && !whole &&
 	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) && tc_bundled_abort(skb, f))
 		f->sctp_event = SCTP_BUNDLED_ABORT;
-	v = f->v6 ? decide(f, true, false, &d, &conn) : decide(f, false, false, &d, &conn);
+	v = is_ipsec(f->proto, f->v6) ? decide_related(f, &d, &conn) :
+	    f->v6	       ? decide(f, true, false, &d, &conn) :
+				 decide(f, false, false, &d, &conn);
 	if (v == V_CALL) {
 		v = tc_call(skb, f, &d, whole);
 		if (v == V_SEND)
