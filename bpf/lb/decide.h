@@ -108,12 +108,9 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	if (f->proto == IPPROTO_TCP && !f->quoted &&
 	    (f->tcp_flags & TCP_RST || !(f->tcp_flags & TCP_SYN || settings.sloppy_tcp)))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
-	if (f->proto == IPPROTO_SCTP && f->sctp_event != SCTP_INIT &&
+	if (f->proto == IPPROTO_SCTP && !f->quoted && f->sctp_event != SCTP_INIT &&
 	    (f->sctp_event == SCTP_ABORT || f->sctp_event == SCTP_NO_CHUNK || !settings.sloppy_sctp))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
-	svc = service_at(service);
-	if (!svc)
-		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
 	if (out->xdp && wants_tc(svc, f))
 		return V_TO_TC;
 	if (!out->call && drop_by_rate())

@@ -153,7 +153,7 @@ GLOBAL int admit_persistent(__u32 service, const struct flow *f, struct decision
 	if (svc->pe) {
 		struct sip_work *w = sip_work();
 
-		if (f->proto != IPPROTO_UDP || !w)
+		if (f->proto != IPPROTO_UDP || f->quoted || !w)
 			return decided(out, V_DROP, CV_C_DROP_NOCALL);
 		if (!out->call)
 			return V_CALL;
