@@ -65,8 +65,8 @@ int ctl_sweep(struct __sk_buff *skb)
 {
 	struct cv_sweep_at at4 = {}, at6 = {};
 
-	sweep_table(false, &at4, geo.sets4);
-	sweep_table(true, &at6, geo.sets6);
+	sweep_table(false, &at4, CV_REGIONS);
+	sweep_table(true, &at6, CV_REGIONS);
 	bpf_loop(EST_SWEEPS, estimate_round, NULL, 0);
 	cache_sweep();
 	return 0;

@@ -30,6 +30,16 @@ struct cv_clock clock SEC(".data.clock");
 /* Locks of the home sets (C5), a cache line's worth of sets to a line. */
 __u32 set_locks[CV_LOCKS] SEC(".data.locks");
 
+/*
+ * A table in regions of as many sets each, and what the sweeper has to do there:
+ * nothing, unless CV_REGION_BUSY, or CV_REGION_LIVE when it comes for those.
+ */
+#define CV_REGIONS 4096
+#define CV_REGION_BUSY 1U	/* there may be connections that are not CV_TAG_LIVE */
+#define CV_REGION_LIVE 2U	/* there may be some that are */
+__u32 regions4[CV_REGIONS] SEC(".data.regions");
+__u32 regions6[CV_REGIONS] SEC(".data.regions");
+
 struct cv_uplink uplinks[CV_UPLINKS] SEC(".data.uplinks");
 
 #define MMAP_ARRAY(name_, type_)                                   \
@@ -120,7 +130,7 @@ struct {
 } calls SEC(".maps");
 
 struct cv_sweep_at {
-	__u32 set;		/* where the next slice begins */
+	__u32 region;		/* where the next slice begins */
 	__u32 pass;		/* how many times the table was gone through */
 };
 

@@ -34,10 +34,12 @@
 #define SWEEP_LIVE 8
 
 struct sweep {
-	__u32 from;
-	__u32 sets;
+	__u32 region;	/* the first of this slice */
+	__u32 set;	/* the first of the region that is swept */
+	__u32 found;	/* CV_REGION_* there */
 	__u32 now;
 	__u32 pass;	/* how many times the table was gone through */
+	bool live;	/* for connections that are CV_TAG_LIVE too */
 	bool v6;
 };
 
@@ -116,68 +118,97 @@ GLOBAL int sweep_conn(bool v6, __u32 slot, __u32 ctl, __u32 now)
 	return 0;
 }
 
-static __always_inline void sweep_slot(struct sweep *s, __u32 slot, __u64 tag)
+/* What there is at a slot in use, as CV_REGION_*; `live`: look at those that are CV_TAG_LIVE too. */
+GLOBAL __u32 sweep_slot(bool v6, __u32 slot, __u32 now, bool live)
 {
-	struct cv_conn_common *c = conn_at(s->v6, slot);
+	struct cv_conn_common *c = conn_at(v6, slot);
+	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
+	__u64 tag;
 	__u32 ctl;
 
-	if (!c)
-		return;
+	if (!c || !t)
+		return 0;
+	tag = READ_ONCE(t->tag[slot % CV_WAYS]);
+	if (tag & CV_TAG_LIVE && !live)
+		return CV_REGION_LIVE;
 	ctl = READ_ONCE(c->ctl);
 	if (ctl & CV_CTL_LIVE && (defends(settings.drop_entry) || (tag & LIVE_AND_SEEN) == LIVE_AND_SEEN ||
-				  cv_before(READ_ONCE(c->expires), s->now)))
-		sweep_conn(s->v6, slot, ctl, s->now);
+				  cv_before(READ_ONCE(c->expires), now)))
+		sweep_conn(v6, slot, ctl, now);
+	return tag & CV_TAG_LIVE ? CV_REGION_LIVE : CV_REGION_BUSY;
 }
 
-/* `step` is any number to the verifier, so that it need not follow the sets one by one. */
+/* `step` is any number to the verifier, here and below, so that it need not follow the sets one by one. */
 static long sweep_set(__u32 step, void *arg)
 {
 	struct sweep *s = arg;
-	__u32 set = s->from + step, pass = s->pass;
-	struct cv_tags *t;
-	bool live;
+	__u32 set = s->set + step;
+	struct cv_tags *t = tags_at(s->v6, set);
 
-	if (set >= s->sets) {
-		set -= s->sets;
-		pass++;
-	}
-	live = pass % SWEEP_LIVE == 0 || defends(settings.drop_entry);
-	t = tags_at(s->v6, set);
 	if (!t)
 		return 0;
-	for (int way = 0; way < CV_WAYS; way++) {
-		__u64 tag = READ_ONCE(t->tag[way]);
-
-		if (tag & CV_TAG_CLIENT && (live || !(tag & CV_TAG_LIVE)))
-			sweep_slot(s, set * CV_WAYS + way, tag);
-	}
+	for (int way = 0; way < CV_WAYS; way++)
+		if (READ_ONCE(t->tag[way]) & CV_TAG_CLIENT)
+			s->found |= sweep_slot(s->v6, set * CV_WAYS + way, s->now, s->live);
 	return 0;
 }
 
-/* Sweeps `n` sets, no more than there are, on from where it was. */
+/* The first set of a region: the least that region_of() gives it. */
+static __always_inline __u32 region_begin(bool v6, __u32 region)
+{
+	return ((__u64)region * (v6 ? geo.sets6 : geo.sets4) + CV_REGIONS - 1) / CV_REGIONS;
+}
+
+static long sweep_region(__u32 step, void *arg)
+{
+	struct sweep *s = arg;
+	__u32 region = s->region + step, pass = s->pass, wanted = CV_REGION_BUSY, *state;
+
+	if (region >= CV_REGIONS) {
+		region -= CV_REGIONS;
+		pass++;
+	}
+	s->live = pass % SWEEP_LIVE == 0 || defends(settings.drop_entry);
+	if (s->live)
+		wanted |= CV_REGION_LIVE;
+	state = region_at(s->v6, region);
+	if (!(READ_ONCE(*state) & wanted))
+		return 0;
+	s->set = region_begin(s->v6, region);
+	s->found = 0;
+	__sync_lock_test_and_set(state, 0);
+	bpf_loop(region_begin(s->v6, region + 1) - s->set, sweep_set, s, 0);
+	if (s->found)
+		__sync_fetch_and_or(state, s->found);
+	return 0;
+}
+
+/* Sweeps `n` regions, no more than there are, on from where it was. */
 static __always_inline void sweep_table(bool v6, struct cv_sweep_at *at, __u32 n)
 {
-	struct sweep s = {
-		.from = at->set,
-		.sets = v6 ? geo.sets6 : geo.sets4,
-		.now = READ_ONCE(clock.now),
-		.pass = at->pass,
-		.v6 = v6,
-	};
+	struct sweep s = { .region = at->region, .now = READ_ONCE(clock.now), .pass = at->pass, .v6 = v6 };
 
-	bpf_loop(n, sweep_set, &s, 0);
-	at->set += n;
-	if (at->set >= s.sets) {
-		at->set -= s.sets;
+	bpf_loop(n, sweep_region, &s, 0);
+	at->region += n;
+	if (at->region >= CV_REGIONS) {
+		at->region -= CV_REGIONS;
 		at->pass++;
 	}
 }
 
+/* How many regions in one go. */
 static __always_inline __u32 sweep_share(__u32 sets)
 {
-	__u32 n = sets / SWEEPS_PER_SECOND + 1;
+	__u32 most = (__u64)SWEEP_MOST * CV_REGIONS / sets + 1;
 
-	return n < SWEEP_MOST ? n : SWEEP_MOST;
+	return most < CV_REGIONS / SWEEPS_PER_SECOND ? most : CV_REGIONS / SWEEPS_PER_SECOND;
+}
+
+/* All of them are to be looked at once: the table may be older than this program. */
+static long region_unknown(__u32 region, void *arg)
+{
+	*region_at(false, region) = *region_at(true, region) = CV_REGION_BUSY;
+	return 0;
 }
 
 /* ---- rates ---------------------------------------------------------------- */
@@ -311,6 +342,7 @@ static __always_inline int sweeper_start(void)
 	if (!s)
 		return 1;
 	clock_set();
+	bpf_loop(CV_REGIONS, region_unknown, NULL, 0);
 	rc = bpf_timer_init(&s->timer, &timer, CLOCK_MONOTONIC);
 	if (rc && rc != -16)	/* -EBUSY: it is there already */
 		return 1;

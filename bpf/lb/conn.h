@@ -530,6 +530,7 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 	out->slot = slot;
 	/* Publishes all of the above: fully ordered. */
 	__sync_lock_test_and_set(&c->ctl, ctl);
+	region_busy(v6, slot);
 	return CONN_MADE;
 }
 

@@ -94,13 +94,39 @@ static __always_inline __u64 tag_new(bool v6, const struct place *at, __u32 slot
 	       (__u64)(dest < CV_TAG_NODEST ? dest : CV_TAG_NODEST) << CV_TAG_DEST_SHIFT;
 }
 
+static __always_inline __u32 *region_at(bool v6, __u32 region)
+{
+	region = bounded(region, CV_REGIONS - 1);
+	return v6 ? &regions6[region] : &regions4[region];
+}
+
+/* The region of a set; the sets of a region come one after another. */
+static __always_inline __u32 region_of(bool v6, __u32 set)
+{
+	return (__u64)set * CV_REGIONS / (v6 ? geo.sets6 : geo.sets4);
+}
+
+/*
+ * The sweeper is to look at the slot, whose tag was written before, with an
+ * atomic operation in between: the sweeper clears this first and reads tags then.
+ */
+static __always_inline void region_busy(bool v6, __u32 slot)
+{
+	__u32 *region = region_at(v6, region_of(v6, slot / CV_WAYS));
+
+	if (!(READ_ONCE(*region) & CV_REGION_BUSY))
+		__sync_fetch_and_or(region, CV_REGION_BUSY);
+}
+
 /* Its packets need the entry again. After a change of state, which orders this. */
 static __always_inline void tag_not_live(bool v6, __u32 slot)
 {
 	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
 
-	if (t && READ_ONCE(t->tag[slot % CV_WAYS]) & CV_TAG_LIVE)
-		__sync_fetch_and_and(&t->tag[slot % CV_WAYS], ~CV_TAG_LIVE);
+	if (!t || !(READ_ONCE(t->tag[slot % CV_WAYS]) & CV_TAG_LIVE))
+		return;
+	__sync_fetch_and_and(&t->tag[slot % CV_WAYS], ~CV_TAG_LIVE);
+	region_busy(v6, slot);
 }
 
 #endif
