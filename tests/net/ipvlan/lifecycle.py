@@ -94,6 +94,39 @@ def interrupted(lab):
     nothing_left(lab, "interrupted")
 
 
+def killed(lab, rng, command):
+    """Runs it, and kills it at a random moment; whether that came in time."""
+    child = lab.start("host", [lab.culvert_path, *command.split()], stdout=subprocess.DEVNULL,
+                      stderr=subprocess.DEVNULL)
+    time.sleep(rng.uniform(0, 0.02))
+    child.send_signal(signal.SIGKILL)
+    lab.children.remove(child)
+    return child.wait() == -signal.SIGKILL
+
+
+def changes_interrupted(lab):
+    """The same for link set, addr and link del: half a change is completed or undone by the next command."""
+    lab.slaves("l3")
+    s1, rng, died = lab.ns("s1"), random.Random(11), 0
+    add = f"link add link e0 name i1 type ipvlan netns {s1} addr 10.1.0.21/24 addr fd01::21/64 up"
+    for turn in range(30):
+        lab.culvert(add)
+        for command in (f"link -n {s1} set i1 mode {('l2', 'l3s')[turn % 2]}", f"link -n {s1} set i1 private",
+                        f"addr -n {s1} add 10.1.0.22/24 dev i1", f"link -n {s1} del i1"):
+            died += killed(lab, rng, command)
+        status, _, err = lab.culvert(f"link -n {s1} set i1 up", check=False)
+        expect(status == 0 or 'Cannot find device "i1"' in err, True, f"after the kills ({err.strip()})")
+        lab.culvert(f"link -n {s1} set i0 mode l3 bridge")
+        lab.culvert(f"link -n {s1} del i1", check=False)
+        expect("i1" in lab.ip("s1", "-o link")[1], False, "i1 after del")
+        if turn % 10 == 9:
+            for addr in ("10.1.0.11", "fd01::11", "10.1.0.12"):
+                within(3, True, f"the others meanwhile, {addr}", lambda: lab.ping("client", addr))
+    expect(died >= 20, True, f"only {died} of 120 were killed in time")
+    lab.drop_slaves()
+    nothing_left(lab, "changes interrupted")
+
+
 def names(lab):
     """i0 here and there; renamed and moved ones are found by what they are called now."""
     lab.slaves("l3")
@@ -124,6 +157,7 @@ def main():
         lab.serve("client", "host", "s1", "s2")
         ends(lab)
         interrupted(lab)
+        changes_interrupted(lab)
         names(lab)
 
 
