@@ -19,6 +19,8 @@
 #define ENTER (BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_CHROOT) | BIT(CAP_SYS_PTRACE))
 /* Loading programs that follow pointers, and mounting the bpffs. */
 #define LOAD (ENTER | BIT(CAP_PERFMON))
+/* One socket that hears of all namespaces (NETLINK_LISTEN_ALL_NSID). */
+#define TRACK (LOAD | BIT(CAP_NET_BROADCAST))
 
 /* Is the host's bpffs in this mount namespace? Then nobody has to be entered for it. */
 static bool bpffs_here(void)
@@ -54,7 +56,7 @@ static uint64_t wanted(int argc, char **argv)
 		return BASE | (bpffs_here() && strcmp(argv[0], "save") != 0 ? 0 : ENTER);
 	if (strcmp(argv[0], "detach") == 0)
 		return BASE | ENTER;
-	return BASE | LOAD;
+	return BASE | (strcmp(argv[0], "track") == 0 ? TRACK : LOAD);
 }
 
 void privileges_keep(int argc, char **argv)
