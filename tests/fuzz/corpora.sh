@@ -18,4 +18,4 @@ for corpus in tests/fuzz/corpus/*; do
 	echo "$name: ${n:-0} inputs"
 	total=$((total + ${n:-0}))
 done
-[ -z "${CULVERT_FIGURES:-}" ] || echo "figure attacks.fuzz $total inputs made for the parsers" >>"$CULVERT_FIGURES"
+[ -z "${CULVERT_FIGURES:-}" ] || echo "figure fuzz.inputs $total inputs made for the parsers" >>"$CULVERT_FIGURES"

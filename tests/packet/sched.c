@@ -412,10 +412,35 @@ static void udp_and_one_packet(void **state)
 	play_all("schedule_udp", play_udp, 12);
 }
 
+/*
+ * wrr's rounds go down by the gcd of the weights: of 4, 2 and 2 (r1 to r3), one round
+ * is for those of 1 and more (where the first added left the mark), the next of 3.
+ */
+static void rounds_by_gcd(void **state)
+{
+	static const unsigned int expected[] = { 3, 2, 1, 1, 3, 2, 1, 1, 3, 2, 1, 1 };
+
+	for (int door = 0; door < DOORS; door++) {
+		uint32_t service;
+
+		path_reset(path);
+		now_playing("%s", door_names[door]);
+		service = service_add(path, &(struct service_spec){ .sched = CV_SCHED_WRR });
+		for (unsigned int n = 1; n <= 3; n++)
+			dest_add(path, service, &(struct dest_spec){ .number = n, .weight = n == 1 ? 4 : 2 });
+		for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+			struct packet in = { .sport = (uint16_t)(2000 + i) };
+
+			expect_equal("server", server_of(path, door, &in), expected[i]);
+		}
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(plain),      cmocka_unit_test(established), cmocka_unit_test(order),
 	cmocka_unit_test(disruption), cmocka_unit_test(thresholds),  cmocka_unit_test(by_destination),
 	cmocka_unit_test(udp_and_one_packet),
+	cmocka_unit_test(rounds_by_gcd),
 };
 
 int main(int argc, char **argv)

@@ -104,17 +104,17 @@ static void memory_led_astray(void **state)
 
 /*
  * "Is another idle?", which lblc and lblcr ask when the address's server has
- * more than its share, is asked of A's alone: B's idle ones are no reason.
+ * more than its share, is asked of A's alone: one that is B's by now is no reason.
  */
 static void idle_elsewhere(void **state)
 {
 	for (size_t i = 0; i < DOORS; i++) {
 		begin(CV_SCHED_LBLC);
 		expect_equal("before", servers_of_a(i, 1000, 1), 1 << 3);
-		for (unsigned int n = 1; n <= 3; n++)
-			path->dests[r[n]].activeconns += WEIGHT + 5;
-		path->dests[r[1]].activeconns -= 3;	/* the least loaded of A's, if r3 did not do */
-		lead_astray();
+		path->dests[r[3]].activeconns += WEIGHT + 5;
+		path->dests[r[2]].activeconns += WEIGHT;	/* less loaded, but not idle */
+		path->dests[r[1]].service = b;
+		path->dests[r[1]].next = path->svcs[b].head;
 		expect_equal("after", servers_of_a(i, 1100, 1), 1 << 3);
 	}
 }

@@ -321,6 +321,12 @@ static void connections_keep_the_slot(void **state)
 	assert_int_equal(lab_slot(&key, "10.1.0.1"), slot);
 
 	lab->dests[slot].persistconns = 0;
+	lab->dests[slot].inactconns = 1;
+	assert_int_equal(add("10.1.0.9", 1), -ENOSPC);
+	lab->dests[slot].inactconns = 0;
+	lab->dests[slot].activeconns = 1;
+	assert_int_equal(add("10.1.0.9", 1), -ENOSPC);
+	lab->dests[slot].activeconns = 0;
 	assert_int_equal(add("10.1.0.9", 1), 0);
 	assert_int_equal(lab_slot(&key, "10.1.0.9"), slot);
 	assert_int_equal(lab_slot(&key, "10.1.0.1"), CV_NONE);

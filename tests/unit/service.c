@@ -79,6 +79,9 @@ static void mistakes_change_nothing(void **state)
 	s.key.family = AF_INET;
 	s.key.fwmark = 1;
 	assert_int_equal(cv_service_add(lab, &s), -EINVAL);
+	s = lab_service("10.0.0.1", 81, CV_SCHED_RR);
+	s.key.addr.w[1] = 1;
+	assert_int_equal(cv_service_add(lab, &s), -EINVAL);
 	s = good6;
 	s.netmask = 129;
 	assert_int_equal(cv_service_add(lab, &s), -EINVAL);
