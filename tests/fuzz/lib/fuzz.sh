@@ -25,6 +25,6 @@ run() {
 	"$fuzz/tests/fuzz/fuzz-$name" -rss_limit_mb=512 -malloc_limit_mb=64 -timeout=10 -close_fd_mask=3 \
 		-artifact_prefix="$LAB_DIR/$name-" "$@" >"$LAB_DIR/$name.log" 2>&1 && return
 	cat "$LAB_DIR/$name.log"
-	for found in "$LAB_DIR/$name"-*; do echo "$found:"; xxd "$found" | head -40; done
+	for found in "$LAB_DIR/$name"-*; do echo "$found:"; od -Ax -c "$found" | head -40; done
 	return 1
 }
