@@ -144,7 +144,7 @@ lab_masq() {
 	done
 }
 
-# lab_nginx HOST NAME: a real web server whose every page says NAME.
+# lab_nginx HOST NAME: a real web server that says NAME. What is in $LAB_DIR/files it has in /files.
 lab_nginx() {
 	local host=$1 name=$2 dir=$LAB_DIR/nginx-$1
 	mkdir -p "$dir"
@@ -161,6 +161,7 @@ lab_nginx() {
 			server {
 				listen 80 backlog=4096; listen [::]:80 backlog=4096;
 				location = / { return 200 "$name\n"; }
+				location /files/ { root $LAB_DIR; sendfile on; }
 			}
 		}
 	END
