@@ -4,6 +4,7 @@
 # again from nothing.
 # doors: xdp tc
 # families: 4 6
+# options: --stats -Z
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

@@ -40,7 +40,9 @@ active() { servers | awk '{ n += $3 } END { print n }'; }
 within 5 $count active
 expect "$((count / 3)) $((count / 3))" echo "$(servers | sort -k3n | head -n2 | cut -d' ' -f3 | xargs)"
 echo >&"$go"
-within $patience "whole $count, failed 0" tail -n1 "$LAB_DIR/fetched"
+ended() { grep -c '^whole ' "$LAB_DIR/fetched"; }
+within $patience 1 ended
+expect "whole $count, failed 0" tail -n1 "$LAB_DIR/fetched"
 within 10 0 active
 read -r _ conns _ _ _ outbytes < <(stats | head -n 1)
 expect $count echo "$conns"

@@ -6,6 +6,7 @@
 # doors: xdp tc
 # families: 4 6
 # seconds: 150
+# options: -f -6 -D
 . "$(dirname "$0")/lib/test.sh"
 ours
 

@@ -3,6 +3,7 @@
 # lc follows the load: new connections go where the fewest are open.
 # doors: xdp tc
 # families: 4 6
+# options: lc
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

@@ -4,6 +4,7 @@
 # connection.
 # doors: xdp tc
 # families: 4 6
+# options: -m
 . "$(dirname "$0")/lib/test.sh"
 
 cluster 2

@@ -3,6 +3,7 @@
 # ipvsadm -S, -C and -R while clients are connected: their connections go on.
 # doors: xdp tc
 # families: 4 6
+# options: -R -C
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

@@ -3,6 +3,7 @@
 # UDP: rr deals flows out in turn, and the datagrams of a flow stay with its server.
 # doors: xdp tc
 # families: 4 6
+# options: -u
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

@@ -3,6 +3,7 @@
 # rr gives every server the same share of 3000 real web requests, one connection after another.
 # doors: xdp tc
 # families: 4 6
+# options: -t -g rr
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

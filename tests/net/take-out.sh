@@ -3,6 +3,7 @@
 # A server is taken out of service and put back under load, and no request fails.
 # doors: xdp tc
 # families: 4 6
+# options: -d -w
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

@@ -5,6 +5,7 @@
 # doors: xdp tc
 # families: 4 6
 # seconds: 40
+# options: -x -y
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

@@ -4,6 +4,7 @@
 # connections that are not stay.
 # doors: xdp tc
 # families: 4 6
+# options: --set --timeout
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

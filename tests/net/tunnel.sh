@@ -7,6 +7,7 @@
 # doors: xdp tc
 # families: 4 6
 # seconds: 240
+# options: -A -a -r -i --tun-type --tun-port --tun-nocsum --tun-csum --tun-remcsum ipip gue gre
 . "$(dirname "$0")/lib/test.sh"
 
 cluster 2

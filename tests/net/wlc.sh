@@ -3,6 +3,7 @@
 # wlc keeps open connections in proportion to the weights.
 # doors: xdp tc
 # families: 4 6
+# options: wlc
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

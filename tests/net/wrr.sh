@@ -3,6 +3,7 @@
 # wrr: weights 3, 2 and 1 share 3000 real web requests as 1500, 1000 and 500.
 # doors: xdp tc
 # families: 4 6
+# options: -e -w wrr
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

@@ -156,7 +156,7 @@ lab_nginx() {
 			access_log off;
 			client_body_temp_path $dir; proxy_temp_path $dir; fastcgi_temp_path $dir;
 			uwsgi_temp_path $dir; scgi_temp_path $dir;
-			keepalive_requests 1000000; client_max_body_size 0;
+			keepalive_requests 1000000; client_max_body_size 0; send_timeout 600;
 			add_header X-Server $name;
 			server {
 				listen 80 backlog=4096; listen [::]:80 backlog=4096;
