@@ -224,7 +224,7 @@ static __always_inline int cut_header4(struct __sk_buff *skb, struct whole *w, s
 		ip->frag_off = bpf_htons(c->at / 8 | (more ? IP_MF : 0));
 	ip->check = 0;
 	ip->check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)ip, header, 0));
-	if (!header || bpf_skb_store_bytes(skb, ETH_HLEN, ip, header, 0))
+	if (header < sizeof(*ip) || bpf_skb_store_bytes(skb, ETH_HLEN, ip, header, 0))
 		return -1;
 	if (!c->at && more && header > sizeof(*ip))
 		cut_options(w, header);
