@@ -239,6 +239,7 @@ int ipv_open_in(int instance, enum cv_ipv_open how, struct cv_ipv **out)
 
 int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
 {
+	why_listen();
 	return ipv_open(out, how, true);
 }
 

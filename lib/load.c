@@ -64,7 +64,7 @@ struct conns {
 static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, struct conns *conns)
 {
 	uint64_t key[4], cookie;
-	int err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections", &conns->v4);
+	int cpus, err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections", &conns->v4);
 
 	*geo = (struct cv_geometry){ .version = CV_LAYOUT_VERSION };
 	if (!err)
@@ -81,7 +81,10 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, 
 		err = instance_cookie(&cookie);
 	if (err)
 		return err;
-	geo->ncpus = (uint32_t)libbpf_num_possible_cpus();
+	cpus = libbpf_num_possible_cpus();
+	if (cpus < 0)
+		return cv_fail(cpus, "cannot count the CPUs: %s", strerror(-cpus));
+	geo->ncpus = (uint32_t)cpus;
 	geo->sets4 = cv_sets_for(conns->v4);
 	geo->sets6 = cv_sets_for(conns->v6);
 	geo->fib_src = probe_fib_src();
