@@ -76,17 +76,6 @@ static void disallow_all(struct cv_ipv *v, uint32_t slot)
 	}
 }
 
-/* Counts from nothing for whoever has the slot next. */
-static void clear_counters(struct cv_ipv *v, uint32_t index)
-{
-	_cleanup_free_ struct cv_ipv_counters *zero = NULL;
-	int cpus = libbpf_num_possible_cpus();
-
-	zero = cpus > 0 ? calloc((size_t)cpus, sizeof(*zero)) : NULL;
-	if (zero)
-		bpf_map_update_elem(v->maps[IPV_COUNTERS], &index, zero, BPF_ANY);
-}
-
 /* The pair, by its host end. It is no error if there is none. */
 static int remove_pair(struct cv_ipv *v, uint32_t slot)
 {
@@ -121,7 +110,6 @@ int ipv_slave_remove(struct cv_ipv *v, uint32_t slot)
 	}
 	ipv_addr_release_all(v, slot);
 	disallow_all(v, slot);
-	clear_counters(v, slot);
 	memset((char *)s + sizeof(s->state), 0, sizeof(*s) - sizeof(s->state));
 	ipv_store(s->state, CV_IPV_FREE);
 	return 0;
@@ -362,6 +350,20 @@ static int prepare_inner(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_sp
 	return spec->up ? rtnl_link_flags(&r, inner.ifindex, IFF_UP, IFF_UP) : 0;
 }
 
+/* Counts from nothing for who has the slot from now on. */
+static int clear_counters(struct cv_ipv *v, uint32_t slot)
+{
+	_cleanup_free_ struct cv_ipv_counters *zero = NULL;
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 0)
+		return cv_plain(cpus);
+	zero = calloc((size_t)cpus, sizeof(*zero));
+	if (!zero)
+		return cv_plain(-ENOMEM);
+	return bpf_map_update_elem(v->maps[IPV_COUNTERS], &slot, zero, BPF_ANY) < 0 ? cv_plain(-errno) : 0;
+}
+
 static int add_to(struct cv_ipv *v, uint32_t slot, uint32_t master, const struct cv_ipv_spec *spec,
 		  const struct rtnl_link *link, int netns)
 {
@@ -399,6 +401,8 @@ int cv_ipv_link_add(struct cv_ipv *v, const struct cv_ipv_spec *spec)
 		err = spec->netns ? netns_open(spec->netns, &netns) : netns_open_self(&netns);
 	if (!err)
 		err = find_slot(v, &slot);
+	if (!err)
+		err = clear_counters(v, slot);
 	if (!err)
 		err = ipv_master_get(v, &link, &master);
 	if (err)
