@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The connection tables, read while the data path changes them (C3). */
+#include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -74,6 +75,9 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 	out->cport = c->cport;
 	out->vport = c->vport;
 	out->dport = c->dport;
+	/* ip_vs_check_template() gives these ports to one that takes no more connections */
+	if (ctl & CV_CTL_STALE)
+		out->vport = out->dport = htons(0xffff);
 	out->fwmark = c->fwmark;
 	/* The sweeper has yet to see the last packets of one whose tag says so (C9). */
 	out->seconds_left =
