@@ -250,6 +250,31 @@ static __always_inline enum verdict decide_related(struct flow *f, struct decisi
 }
 
 /*
+ * The old connection ends, a new one begins. ip_vs_conn_expire_now() only sets
+ * a timer: the old one still counts when the new one's server is chosen.
+ */
+static __noinline int admit_anew(struct flow *f, struct decision *out, __u32 slot, __u32 ctl)
+{
+	struct cv_conn_common *c;
+	struct cv_dest *dest;
+	int v;
+
+	if (!f || !out)
+		return V_DROP;
+	c = conn_at(f->v6, slot);
+	dest = c ? dest_at(c->dest) : NULL;
+	/* If it is the old one that fills the server, tc has to answer so, and would not find it any more. */
+	if (out->xdp && dest && dest->u_threshold)
+		return V_TO_TC;
+	if (!conn_end_slot(f->v6, slot, ctl) || !dest)
+		return admit(f, out);
+	dest_add_conn(dest, ctl);
+	v = admit(f, out);
+	dest_drop_conn(dest, ctl);
+	return v;
+}
+
+/*
  * `replies`: answers are expected here, so look for those first; without masq
  * destinations there are none. Both orders find the same.
  */
@@ -270,7 +295,8 @@ static __always_inline enum verdict decide(struct flow *f, bool v6, bool replies
 		case GONE:
 			return decided(out, V_DROP, CV_C_DROP_NODEST);
 		case ANEW:
-			conn_end_slot(v6, conn->slot, conn->ctl);
+			v = admit_anew(f, out, conn->slot, conn->ctl);
+			return v == V_SEND ? take_conn(v6, out, false, conn) : v;
 		}
 	} else if (masq && !replies && find_reply(f, &out->conn)) {
 		return take_conn(v6, out, true, conn);

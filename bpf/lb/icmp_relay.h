@@ -159,7 +159,7 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 		return tc_drop(CV_C_DROP_ERROR);
 	index = c->dest;
 	dest = dest_at(index);
-	if (!dest || !(dest->flags & CV_DEST_AVAILABLE))
+	if (!dest)	/* one that was taken out still hears of what it sent: ip_vs_in_icmp() does not ask */
 		return tc_drop(CV_C_DROP_NODEST);
 	tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
 	count_in(index, f->len);

@@ -12,6 +12,7 @@
 #include "decide.h"
 #include "fragment.h"
 #include "icmp_relay.h"
+#include "ip_options.h"
 #include "live.h"
 #include "split.h"
 #include "tc_xmit.h"
@@ -376,6 +377,8 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 	parsed = parse_frame(data, end, &f, true);
 	if (parsed == PARSE_FRAGMENT && cut_marked(skb))
 		return cut_resume(skb, &f);
+	if (unlikely(has_ip_options(&f)) && options_for_stack(skb, &f))
+		return tc_pass(CV_C_PASS_OTHER);
 	return tc_enter(skb, &f, parsed);
 }
 
