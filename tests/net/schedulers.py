@@ -26,13 +26,14 @@ def first_difference(want, got):
     """As a line; None: there is none."""
     if want["steps"] != got["steps"]:
         return "the story has changed since it was recorded"
-    times = [step for step in want["steps"] if step[0] == "syn"]
+    times = [step for step in want["steps"] if step[0] in ("syn", "anew")]
     for number, (ours, kernels) in enumerate(zip(got["chosen"], want["chosen"])):
         for i, (one, other) in enumerate(zip(ours, kernels)):
             if one != other:
                 before = [step for step in want["steps"][:want["steps"].index(times[number])] if step[0] != "again"]
                 return f"batch {number}, connection {i}: server {one}, the kernel's {other} (after {before[-3:]})"
-    return None if [len(one) for one in got["chosen"]] == [step[1] for step in times] else "not all was played"
+    wanted = [step[1] if step[0] == "syn" else len(step[1]) for step in times]
+    return None if [len(one) for one in got["chosen"]] == wanted else "not all was played"
 
 
 def main():

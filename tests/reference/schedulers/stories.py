@@ -2,7 +2,8 @@
 """Stories about schedulers, made from seeds: servers come, change and go between connections.
 
 A story is a dict: its name, the family's version, the scheduler and its flags, whether it is
-about a firewall mark (then connections go to many addresses), and steps:
+about a firewall mark (then connections go to many addresses), "udp" if it is not about TCP, and
+steps:
 
     ["add" | "edit", SERVER, WEIGHT, X, Y]   a server by its number; X, Y: thresholds or 0
     ["del", SERVER]
@@ -10,6 +11,7 @@ about a firewall mark (then connections go to many addresses), and steps:
     ["syn", N]                               N new connections, each from a client of its own
     ["syn", N, [TARGET, ...]]                ... to these addresses in turn
     ["again", [CLIENT, ...], FLAGS]          more packets of those clients' connections
+    ["anew", [CLIENT, ...]]                  those clients begin new connections from the same ports
     ["sleep", SECONDS]
     ["set", SETTING, VALUE]                  of net.ipv4.vs
 
@@ -24,10 +26,10 @@ FALLBACKS = {"sh": ("", "sh-port", "sh-fallback", "sh-port,sh-fallback"),
 class Story:
     """What happens, and which servers there are meanwhile."""
 
-    def __init__(self, name, sched, flags="", version=4, mark=False):
+    def __init__(self, name, sched, flags="", version=4, mark=False, udp=False):
         self.dice = random.Random(name)
         self.servers, self.clients, self.steps = {}, 0, []
-        self.head = {"name": name, "ip": version, "sched": sched, "flags": flags, "mark": mark}
+        self.head = {"name": name, "ip": version, "sched": sched, "flags": flags, "mark": mark, **({"udp": True} if udp else {})}
 
     def done(self):
         return {**self.head, "steps": self.steps}
@@ -68,9 +70,9 @@ class Story:
             self.edit(*self.some(1), self.dice.choice(weights), *full)
 
 
-def hashing(sched, flags, version, weights, n, full=(0, 0)):
+def hashing(sched, flags, version, weights, n, full=(0, 0), udp=False):
     """dh, sh, mh: the table as it is at first, with servers quiesced, after changes, after more."""
-    story = Story(f"{sched} {flags} ip{version} {n} {max(weights)} {full}", sched, flags, version)
+    story = Story(f"{sched} {flags} ip{version} {n} {max(weights)} {full}{' udp' * udp}", sched, flags, version, udp=udp)
     for number in range(n):
         story.add(number, story.dice.choice(weights), *full)
     story.syn(400)
@@ -91,9 +93,9 @@ def hashing(sched, flags, version, weights, n, full=(0, 0)):
     return story.done()
 
 
-def turns(name, sched, weights, n, full=(0, 0), rounds=8, syns=60):
+def turns(name, sched, weights, n, full=(0, 0), rounds=8, syns=60, version=4, udp=False):
     """rr, wrr and those that go by connections: one change, then a number of connections."""
-    story = Story(f"{sched} {name}", sched)
+    story = Story(f"{sched} {name}{' ip6' * (version == 6)}{' udp' * udp}", sched, "", version, udp=udp)
     for number in range(n):
         story.add(number, story.dice.choice(weights), *full)
     story.syn(syns)
@@ -104,9 +106,9 @@ def turns(name, sched, weights, n, full=(0, 0), rounds=8, syns=60):
     return story.done()
 
 
-def loads(sched, flags=""):
+def loads(sched, version=4):
     """Connections are opened, answered and finished, so that servers differ in their load."""
-    story = Story(f"{sched} loads", sched, flags)
+    story = Story(f"{sched} loads{' ip6' * (version == 6)}", sched, "", version)
     for number in range(12):
         story.add(number, story.dice.choice((0, 1, 2, 3, 5, 8)), *story.dice.choice(((0, 0), (0, 0), (6, 0), (5, 2))))
     for _ in range(12):
@@ -118,12 +120,26 @@ def loads(sched, flags=""):
     return story.done()
 
 
-def caches(sched, shrink=False):
+def reuse(sched):
+    """Connections end and begin anew from the same ports: the old one still counts when a server is chosen."""
+    story = Story(f"{sched} reuse", sched)
+    for number in range(6):
+        story.add(number, number % 3 + 1, *((4, 0), (0, 0))[number % 2])
+    for _ in range(6):
+        story.syn(8)
+        clients = story.dice.sample(range(story.clients), story.clients // 2)
+        story.again(clients, "FA")
+        story.steps.append(["anew", story.dice.sample(clients, len(clients) * 2 // 3)])
+        story.churn((0, 1, 2, 3))
+    return story.done()
+
+
+def caches(sched, shrink=False, version=4):
     """
     lblc, lblcr: addresses keep their servers until those are gone or have too much to do. With
     `shrink`, every set that has not changed for a second loses a server at its address's next call.
     """
-    story = Story(f"{sched} addresses{' shrink' * shrink}", sched, mark=True)
+    story = Story(f"{sched} addresses{' shrink' * shrink}{' ip6' * (version == 6)}", sched, "", version, mark=True)
     for number in range(9):
         story.add(number, story.dice.choice((1, 2, 3, 6)))
     for _ in range(6 if shrink else 14):
@@ -174,6 +190,18 @@ def metamorphosis():
     return story.done()
 
 
+def destinations(version):
+    """dh, by destination address."""
+    dh = Story(f"dh addresses{' ip6' * (version == 6)}", "dh", "", version, mark=True)
+    for number in range(14):
+        dh.add(number, number % 3)
+    dh.syn(60, list(range(60)))
+    dh.edit(3, 2)
+    dh.drop(7)
+    dh.syn(60, list(range(60)))
+    return dh.done()
+
+
 def stories():
     some, many = (0, 1, 1, 2, 3, 5), (1, 7, 40, 100, 1000, 30000, 65535)
     for sched in ("sh", "mh"):
@@ -196,12 +224,26 @@ def stories():
     for sched in ("lblc", "lblcr"):
         yield caches(sched)
     yield caches("lblcr", shrink=True)
-    dh = Story("dh addresses", "dh", mark=True)
-    for number in range(14):
-        dh.add(number, number % 3)
-    dh.syn(60, list(range(60)))
-    dh.edit(3, 2)
-    dh.drop(7)
-    dh.syn(60, list(range(60)))
-    yield dh.done()
+    yield destinations(4)
     yield metamorphosis()
+    yield from others()
+
+
+def others():
+    """The same with the other family, and UDP."""
+    some = (0, 1, 1, 2, 3, 5)
+    for sched in ("sh", "mh"):
+        for flags in FALLBACKS[sched]:
+            yield hashing(sched, flags, 4, some, 17, udp=True)
+        yield hashing(sched, FALLBACKS[sched][1], 6, some, 13, udp=True)
+        yield hashing(sched, FALLBACKS[sched][2], 6, some, 12, (9, 3))
+    for sched in ("rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf"):
+        yield turns("some", sched, some, 20, (7, 3), version=6)
+        yield turns("some", sched, some, 12, udp=True)
+    for sched in ("lc", "wlc", "sed", "nq", "fo", "ovf"):
+        yield loads(sched, 6)
+        yield reuse(sched)
+    for sched in ("lblc", "lblcr"):
+        yield caches(sched, version=6)
+    yield caches("lblcr", True, 6)
+    yield destinations(6)
