@@ -26,7 +26,7 @@ test-long: all
 	BUILD=$(BUILD) tests/run --long --figures $(BUILD)/figures
 	tools/reliability $(BUILD)/figures
 
-# Against the real kernel, in an emulated machine: about an hour.
+# Against the real kernel, in an emulated machine: about two hours.
 test-reference: all
 	@$(DEPS) test reference
 	BUILD=$(BUILD) tests/reference/run

@@ -7,13 +7,14 @@ the slower side had taken so far.
 """
 import frames
 
-SLACK = 3       # seconds by which timers may differ besides
+SLACK = 5       # seconds by which timers may differ besides
 
 
-def normal(frame, number):
+def normal(where, frame, number):
     """A frame of a step as comparable pairs. The step's own packets have the identifier 0x4000 + number (see play)."""
     out = []
-    for name, value in frames.dissect(bytes.fromhex(frame)):
+    dissect = frames.dissect_packet if where == "host" else frames.dissect
+    for name, value in dissect(bytes.fromhex(frame)):
         if name in ("id", "fragid") and value not in (0, 0x4000 + number):
             value = "made up"
         if name == "dport" and value == frames.GUE_PORT and out[-1][0] == "sport":
@@ -67,19 +68,33 @@ def same_counts(one, other, ending):
     return all(abs(int(a) - int(b)) <= ending.get(left[1], 0) for a, b in zip(left[-2:], right[-2:]))
 
 
+def fewer_out(one, other):
+    """Do two rows of -L --stats differ in that culvert counted fewer outgoing packets?"""
+    left, right = one.split(), other.split()
+    if len(left) != len(right) or len(left) < 6 or not all(word.isdigit() for word in left[-5:] + right[-5:]):
+        return False
+    same = left[:-3] == right[:-3] and left[-2] == right[-2]
+    return same and int(right[-3]) < int(left[-3]) and int(right[-1]) < int(left[-1])
+
+
 def packets(want, got, number):
     """[(what, value of the one, value of the other)] of the frames of a step, device by device."""
     out = []
-    for port in sorted({port for port, _ in want + got}):
-        left = [normal(frame, number) for where, frame in want if where == port]
-        right = [normal(frame, number) for where, frame in got if where == port]
+    for port in sorted({port for port, _ in want + got}, key=str):
+        if port == "hooks":
+            one, other = (" ".join(text for where, text in side if where == port) or "none" for side in (want, got))
+            out += [("hooks", one, other)] if one != other else []
+            continue
+        name = port if port == "host" else f"e{port}"
+        left = [normal(port, frame, number) for where, frame in want if where == port]
+        right = [normal(port, frame, number) for where, frame in got if where == port]
         for index in range(max(len(left), len(right))):
             one = left[index] if index < len(left) else None
             other = right[index] if index < len(right) else None
             if one is None or other is None:
-                out.append((f"e{port} packet", brief(one), brief(other)))
+                out.append((f"{name} packet", brief(one), brief(other)))
             elif one != other:
-                out += fields(f"e{port} ", one, other)
+                out += fields(f"{name} ", one, other)
     return out
 
 
@@ -114,7 +129,7 @@ def step(want, got, number):
             out += [("connections", *pair) for pair in connections(want[name], got[name], slack)]
         elif isinstance(want[name], list):
             left, right = want[name], got[name]
-            out += [(name, one or "", other or "") for one, other in
+            out += [("outgoing" if fewer_out(one, other) else name, one or "", other or "") for one, other in
                     zip(left + [""] * (len(right) - len(left)), right + [""] * (len(left) - len(right)))
                     if one != other and not same_counts(one, other, ending)]
         elif want[name] != got[name]:

@@ -3,8 +3,11 @@
 import re
 import shutil
 import socket
+import subprocess
 
 SO_NETNS_COOKIE = 71
+MODULES = ["ip_vs", "nf_conntrack", "nf_tables", "nft_ct", "nfnetlink_log", "nft_log", "fou", "ip_gre", "ip6_gre", "ipip", "sit"]
+MODULES += ["ip_vs_" + name for name in "rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf pe_sip".split()]
 
 
 class Kernel:
@@ -17,7 +20,8 @@ class Kernel:
         self.network = network
 
     def start(self):
-        pass
+        """Modules before there are namespaces: a later one may wait for an old namespace, whose end may wait for ever."""
+        subprocess.run(["modprobe", "-a", *MODULES], check=True)
 
     def stop(self):
         pass
@@ -29,11 +33,20 @@ class Kernel:
     def run(self, line):
         return self.network.run([*self.ipvsadm, *line.split()])
 
+    def restore(self, lines):
+        return self.network.run([*self.ipvsadm, "-R"], "".join(line + "\n" for line in lines))
+
     def listing(self):
         """What a case compares: services with counts, with persistent counts, and connections."""
         services = self._rows("-Ln")
         persistent = self._rows("-Ln --persistent-conn")
         return {"services": services, "persistent": persistent, "connections": sorted(self._rows("-Lcn")[2:])}
+
+    def tracked(self):
+        """The host's conntrack, without its timers and use counts."""
+        with self.network, open("/proc/thread-self/net/nf_conntrack", encoding="ascii") as file:
+            rows = [row.split() for row in file]
+        return sorted(" ".join(word for at, word in enumerate(row) if at != 4 and not word.startswith("use=")) for row in rows)
 
     def statistics(self):
         return self._rows("-Ln --stats --exact")

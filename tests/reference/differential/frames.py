@@ -10,7 +10,7 @@ import socket
 import struct
 
 TCP_FLAGS = "FSRPAUEC"
-ICMP, TCP, UDP, IPV6, FRAGMENT, GRE, ICMPV6, SCTP = 1, 6, 17, 41, 44, 47, 58, 132
+ICMP, TCP, UDP, IPV6, FRAGMENT, GRE, ESP, AH, ICMPV6, SCTP = 1, 6, 17, 41, 44, 47, 50, 51, 58, 132
 GUE_PORT = 6080
 SCTP_CHUNKS = {"INIT": 1, "INIT_ACK": 2, "DATA": 0, "SACK": 3, "ABORT": 6, "SHUTDOWN": 7, "SHUTDOWN_ACK": 8,
                "ERROR": 9, "COOKIE_ECHO": 10, "COOKIE_ACK": 11, "SHUTDOWN_COMPLETE": 14, "HEARTBEAT": 4,
@@ -122,7 +122,43 @@ def ethernet(dmac, smac, packet):
     return mac(dmac) + mac(smac) + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet
 
 
+# IPv4 options, 4 bytes or a multiple; IPv6 extension headers as (protocol number, bytes behind the next header's)
+IP_OPTIONS = {"nop": b"\1\1\1\0", "record route": b"\7\x0b\4" + bytes(9), "timestamp": b"\x44\x0c\5\0" + bytes(8),
+              "source route": b"\x83\7\4\xc0\xa8\7\x0c\0", "router alert": b"\x94\4\0\0", "wrong": b"\7\x28\4\0"}
+EXTENSIONS = {"hop by hop": (0, b"\0\1\4\0\0\0\0"), "destination": (60, b"\0\1\4\0\0\0\0"),
+              "routing": (43, b"\0\0\0\0\0\0\0"), "router alert": (0, b"\0\5\2\0\0\1\0")}
+
+
+def with_options(packet, name):
+    """The packet with an IPv4 option, or with an extension header behind IPv6's."""
+    if packet[0] >> 4 == 6:
+        kind, body = EXTENSIONS[name]
+        header = packet[:4] + struct.pack("!HB", len(packet) - 40 + 8, kind) + packet[7:40]
+        return header + packet[6:7] + body + packet[40:]
+    options = IP_OPTIONS[name]
+    header = struct.pack("!BBH", 0x45 + len(options) // 4, packet[1], len(packet) + len(options)) + packet[4:10] + b"\0\0"
+    header += packet[12:20] + options
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + packet[20:]
+
+
+def damaged(packet, how):
+    """A packet that is not right: the "sum" of layer 4, or less than its "length" says."""
+    start = 40 if packet[0] >> 4 == 6 else (packet[0] & 15) * 4
+    proto = packet[6 if packet[0] >> 4 == 6 else 9]
+    if how == "sum" and proto in (TCP, UDP, SCTP):
+        at = start + {TCP: 16, UDP: 6, SCTP: 8}[proto]
+        return packet[:at] + bytes([packet[at] ^ 0x55]) + packet[at + 1:]
+    if how == "length":
+        return packet[:-4] if len(packet) > start + 12 else packet[:start + 2]
+    return packet
+
+
 # ------------------------------------------------------------------- taking apart
+
+def dissect_packet(packet):
+    """As dissect(), of an IP packet without a frame around it."""
+    return _ip6(packet) if packet[:1] >= b"\x60" else _ip4(packet)
+
 
 def dissect(frame):
     kind = int.from_bytes(frame[12:14])
