@@ -216,18 +216,26 @@ int cv_open_or_create(struct cv **out, const struct cv_sizes *sizes)
 {
 	static const struct cv_sizes defaults;
 	_cleanup_fd_ int dir = -1;
-	int err = cv_open(out);
+	int err = cv_open(out), own;
+	bool made = false;
 
 	if (err != -ENOENT)
 		return err;
 	instance_collect();
 	err = instance_dir_locked(0, &dir);
-	if (!err && !instance_loaded(dir))
+	if (!err && !instance_loaded(dir)) {
 		err = load_data_path(dir, sizes ? sizes : &defaults);
+		made = !err;
+	}
 	if (err)
 		return err;
+	/* A copy of the descriptor, so that the lock stays until it is clear that the instance opens. */
+	own = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	err = own < 0 ? cv_plain(-errno) : instance_open(own, true, out);
+	if (err && made)
+		load_undo(dir);
 	lock_drop(dir);
-	return instance_open(take_fd(dir), true, out);
+	return err;
 }
 
 void cv_close(struct cv **pcv)

@@ -290,6 +290,18 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	return err;
 }
 
+void load_undo(int dir)
+{
+	char why[512];
+
+	snprintf(why, sizeof(why), "%s", cv_why());
+	if (move(dir, "maps", "old") == 0) {
+		bpffs_remove(dir, "progs");
+		sweep_up(dir);
+	}
+	cv_fail(0, "%s", why);
+}
+
 int unload_data_path(int dir, uint32_t lo_forwarding)
 {
 	int err = sweep_up(dir);

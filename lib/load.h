@@ -19,5 +19,7 @@ int unload_data_path(int dir, uint32_t lo_forwarding);
 /* Did a command that loads or unloads die half way? Under the lock: what it left goes. */
 bool load_left(int dir);
 int load_forget(int dir);
+/* Takes back what load_data_path() has just put in place, under the same lock; cv_why() stays. */
+void load_undo(int dir);
 
 #endif
