@@ -11,7 +11,6 @@ steps:
     ["syn", N]                               N new connections, each from a client of its own
     ["syn", N, [TARGET, ...]]                ... to these addresses in turn
     ["again", [CLIENT, ...], FLAGS]          more packets of those clients' connections
-    ["anew", [CLIENT, ...]]                  those clients begin new connections from the same ports
     ["sleep", SECONDS]
     ["set", SETTING, VALUE]                  of net.ipv4.vs
 
@@ -117,20 +116,6 @@ def loads(sched, version=4):
         story.again(sorted(story.dice.sample(clients, story.clients // 2)), "A")
         story.again(sorted(story.dice.sample(clients, story.clients // 4)), "FA")
         story.churn((0, 1, 2, 3, 5, 8))
-    return story.done()
-
-
-def reuse(sched):
-    """Connections end and begin anew from the same ports: the old one still counts when a server is chosen."""
-    story = Story(f"{sched} reuse", sched)
-    for number in range(6):
-        story.add(number, number % 3 + 1, *((4, 0), (0, 0))[number % 2])
-    for _ in range(6):
-        story.syn(8)
-        clients = story.dice.sample(range(story.clients), story.clients // 2)
-        story.again(clients, "FA")
-        story.steps.append(["anew", story.dice.sample(clients, len(clients) * 2 // 3)])
-        story.churn((0, 1, 2, 3))
     return story.done()
 
 
@@ -242,7 +227,6 @@ def others():
         yield turns("some", sched, some, 12, udp=True)
     for sched in ("lc", "wlc", "sed", "nq", "fo", "ovf"):
         yield loads(sched, 6)
-        yield reuse(sched)
     for sched in ("lblc", "lblcr"):
         yield caches(sched, version=6)
     yield caches("lblcr", True, 6)
