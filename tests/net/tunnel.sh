@@ -62,6 +62,7 @@ through() {
 			ipvsadm -a $service -r "$server:${service##*:}" -i "$@"
 		done
 	done
+	kinds >"$LAB_DIR/late"	# of connections that the type before had
 	expect "r1 2, r2 2, r3 2, failed 0" requests 6
 	talker tcp 7
 	expect "r1 1, r2 1, r3 1, failed 0" talk open 3
