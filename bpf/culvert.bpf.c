@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The load balancer's programs, one per hook: wiring only. */
 #include "lb/adopt.h"
+#include "lb/answers.h"
 #include "lb/culvert0.h"
 #include "lb/tc.h"
 #include "lb/xdp.h"

@@ -41,40 +41,4 @@ static __always_inline int tc_culvert0_door(struct __sk_buff *skb)
 	return tc_enter(skb, &f, parsed);
 }
 
-/*
- * tc egress of a device by which answers of a masq real server leave that is
- * the director itself: they become the virtual address's (ip_vs_local_reply4()).
- */
-static __always_inline int tc_answers_door(struct __sk_buff *skb)
-{
-	struct conn_ref conn = {};
-	struct conn_id id = {};
-	struct cv_dest *dest;
-	struct flow f = {};
-	struct nat n = {};
-	__u32 index;
-
-	if (!settings.num_masq || skb->vlan_present)
-		return TC_NEXT;
-	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
-	if (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, &f, true) != PARSED ||
-	    !find_reply(&f, &id))
-		return TC_NEXT;
-	conn.slot = id.slot;
-	conn.ctl = id.ctl;
-	conn.c = conn_at(f.v6, id.slot);
-	if (!conn.c)
-		return TC_NEXT;
-	index = conn.c->dest;
-	dest = dest_at(index);
-	if (!dest || !conn_same(&conn))
-		return TC_NEXT;
-	conn_step_slot(f.v6, conn.slot, conn.ctl, STEP(f.proto, FROM_SERVER, f.tcp_flags));
-	count_out(index, f.len);
-	if (!nat_of(f.v6, conn.slot, true, &n) || tc_nat(skb, &f, &n))
-		return tc_drop(CV_C_DROP_ERROR);
-	count_cause(CV_C_SENT);
-	return TC_NEXT;
-}
-
 #endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tc egress of a device by which answers of a masq real server leave that is
+ * the director itself: they become the virtual address's (ip_vs_local_reply4()).
+ * Here the stack has already cut what is larger than the way.
+ */
+#ifndef CULVERT_BPF_LB_ANSWERS_H
+#define CULVERT_BPF_LB_ANSWERS_H
+
+#include "tc.h"
+
+/* An answer as a whole, or its first fragment: its connection moves on, and it gets the virtual address. */
+static __noinline int answer_rewrite(struct __sk_buff *skb, struct flow *f, struct conn_id *id, bool fragment)
+{
+	struct conn_ref conn = {};
+	struct nat n = { .fragment = fragment };
+	struct cv_dest *dest;
+	__u32 index;
+
+	if (!f || !id)
+		return TC_NEXT;
+	conn.slot = id->slot;
+	conn.ctl = id->ctl;
+	conn.c = conn_at(f->v6, id->slot);
+	if (!conn.c)
+		return TC_NEXT;
+	index = conn.c->dest;
+	dest = dest_at(index);
+	if (!dest || !conn_same(&conn))
+		return TC_NEXT;
+	conn_step_slot(f->v6, conn.slot, conn.ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
+	count_out(index, f->len);
+	if (!nat_of(f->v6, conn.slot, true, &n) || tc_nat(skb, f, &n))
+		return tc_drop(CV_C_DROP_ERROR);
+	count_cause(CV_C_SENT);
+	return TC_NEXT;
+}
+
+/* The first fragment has the ports. What connection it is of is kept for the others, which follow it. */
+static __noinline int answer_first(struct __sk_buff *skb, struct flow *f, struct frag_work *w)
+{
+	__be16 ports[2];
+
+	if (!f || !w)
+		return TC_NEXT;
+	f->proto = w->frag.key.proto;
+	f->tcp_flags = 0;
+	if ((f->proto != IPPROTO_UDP && f->proto != IPPROTO_TCP) || bpf_skb_load_bytes(skb, f->l4, ports, sizeof(ports)))
+		return TC_NEXT;
+	f->sport = ports[0];
+	f->dport = ports[1];
+	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
+	if (!find_reply(f, &w->fresh.conn))
+		return TC_NEXT;
+	w->fresh.state = FRAG_DECIDED;
+	w->fresh.verdict = V_REPLY;
+	w->fresh.due = READ_ONCE(clock.now) + FRAG_TIME;
+	bpf_map_update_elem(&frag_queues, &w->frag.key, &w->fresh, BPF_ANY);
+	return answer_rewrite(skb, f, &w->fresh.conn, true);
+}
+
+static __noinline int answer_fragment(struct __sk_buff *skb, struct flow *f)
+{
+	struct nat n = { .fragment = true };
+	struct cv_conn_common *c;
+	struct frag_queue *q;
+	struct frag_work *w;
+	__u32 zero = 0;
+
+	w = bpf_map_lookup_elem(&frag_works, &zero);
+	if (!w || !f || !frag_parse(skb, f, &w->frag))
+		return TC_NEXT;
+	if (!w->frag.offset)
+		return answer_first(skb, f, w);
+	q = bpf_map_lookup_elem(&frag_queues, &w->frag.key);
+	if (!q || q->state != FRAG_DECIDED || cv_before(q->due, READ_ONCE(clock.now)))
+		return TC_NEXT;
+	c = conn_at(f->v6, q->conn.slot);
+	if (!c || (READ_ONCE(c->ctl) ^ q->conn.ctl) & CV_CTL_GEN)
+		return TC_NEXT;
+	f->proto = 0;		/* there are no ports to rewrite */
+	if (!nat_of(f->v6, q->conn.slot, true, &n) || tc_nat(skb, f, &n))
+		return tc_drop(CV_C_DROP_ERROR);
+	return TC_NEXT;
+}
+
+/* An ICMP error of the server's about a client's packet: about the packet as the client sent it (ip_vs_out_icmp()). */
+static __noinline int answer_error(struct __sk_buff *skb, struct flow *f)
+{
+	struct cv_conn_common *c;
+	struct icmp_head h;
+	struct about *a;
+	__u32 zero = 0;
+
+	a = bpf_map_lookup_elem(&relaying, &zero);
+	if (!a || !f || bpf_skb_load_bytes(skb, f->l4, &h, sizeof(h)) || !icmp_is_error(f->v6, h.type))
+		return TC_NEXT;
+	__builtin_memset(a, 0, sizeof(*a));
+	a->at = f->l4 + sizeof(h);
+	if (!about_parse(skb, f->v6, a))
+		return TC_NEXT;
+	a->key.reply = true;
+	if (!conn_find_slot(&a->key, &a->conn))
+		return TC_NEXT;
+	c = conn_at(f->v6, a->conn.slot);
+	if (!c || c->method != CV_MASQ)
+		return TC_NEXT;
+	count_out(c->dest, f->len);
+	if (!nat_of(f->v6, a->conn.slot, true, &a->nat) || relay_nat(skb, f, a))
+		return tc_drop(CV_C_DROP_ERROR);
+	return TC_NEXT;
+}
+
+static __always_inline int tc_answers_door(struct __sk_buff *skb)
+{
+	struct conn_id id = {};
+	struct flow f = {};
+
+	if (!settings.num_masq || skb->vlan_present)
+		return TC_NEXT;
+	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
+	switch (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, &f, true)) {
+	case PARSED:
+		return find_reply(&f, &id) ? answer_rewrite(skb, &f, &id, false) : TC_NEXT;
+	case PARSE_FRAGMENT:
+		return answer_fragment(skb, &f);
+	case PARSE_ICMP:
+		return answer_error(skb, &f);
+	default:
+		return TC_NEXT;
+	}
+}
+
+#endif
