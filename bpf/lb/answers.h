@@ -100,7 +100,7 @@ static __noinline int answer_error(struct __sk_buff *skb, struct flow *f)
 	if (!about_parse(skb, f->v6, a))
 		return TC_NEXT;
 	a->key.reply = true;
-	if (!conn_find_slot(&a->key, &a->conn))
+	if (!conn_find_slot(&a->key, 0, &a->conn))
 		return TC_NEXT;
 	c = conn_at(f->v6, a->conn.slot);
 	if (!c || c->method != CV_MASQ)
