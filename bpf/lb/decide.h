@@ -253,7 +253,7 @@ static __always_inline enum verdict decide_related(struct flow *f, struct decisi
  * The old connection ends, a new one begins. ip_vs_conn_expire_now() only sets
  * a timer: the old one still counts when the new one's server is chosen.
  */
-static __noinline int admit_anew(struct flow *f, struct decision *out, __u32 slot, __u32 ctl)
+static __always_inline int admit_anew(struct flow *f, struct decision *out, __u32 slot, __u32 ctl)
 {
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
