@@ -30,13 +30,13 @@ refused "no culvert" culvert detach eth0
 # Another's XDP program stays where it is.
 start director foreign-xdp eth0 >"$LAB_DIR/foreign"
 foreign=$!
-within 5 "ready" cat "$LAB_DIR/foreign"
+within 30 "ready" cat "$LAB_DIR/foreign"
 with_foreign=$(picture)
 refused "XDP" culvert attach eth0 --mode xdp
 expect "$with_foreign" picture
 kill "$foreign"
 wait "$foreign" || true
-within 5 "$before" picture
+within 30 "$before" picture
 
 culvert attach eth0 --max-conns 65536 --max-conns6 8192
 attached=$(picture)

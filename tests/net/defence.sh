@@ -40,13 +40,13 @@ expect "1 2 3" opened 4030 3
 wire "tcp $CLIENT:4030 > $VIP:80 A" >/dev/null
 expect ESTABLISHED state_of 4030
 setting amemthresh=2147483647
-within 5 "2 2 2" modes
+within 30 "2 2 2" modes
 expect "" opened 4040 3			# what is free is next to nothing of that
 setting drop_packet=0 drop_entry=0
 wire "tcp $CLIENT:4050 > $VIP:80 S" >/dev/null
 expect SYNACK state_of 4050
 setting amemthresh=1024
-within 5 "1 0 0" modes
+within 30 "1 0 0" modes
 wire "tcp $CLIENT:4051 > $VIP:80 S" >/dev/null
 expect SYN_RECV state_of 4051
 setting secure_tcp=3

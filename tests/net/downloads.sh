@@ -37,7 +37,7 @@ disown
 within 60 "connected $count" cat "$LAB_DIR/fetched"
 # All of them at once, a third at each server.
 active() { servers | awk '{ n += $3 } END { print n }'; }
-within 5 $count active
+within 30 $count active
 expect "$((count / 3)) $((count / 3))" echo "$(servers | sort -k3n | head -n2 | cut -d' ' -f3 | xargs)"
 echo >&"$go"
 ended() { grep -c '^whole ' "$LAB_DIR/fetched"; }

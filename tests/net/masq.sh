@@ -17,7 +17,7 @@ done
 expect "r1 200, r2 200, r3 200, failed 0" on client web -n 600 "http://$VIP:8080/"
 # The client closed every one of them, and both FINs were seen.
 finished() { connections | grep -c '^TCP TIME_WAIT '; }
-within 5 600 finished
+within 30 600 finished
 expect $'r1 1 0 200\nr2 1 0 200\nr3 1 0 200' servers
 read -r _ conns inpkts outpkts _ < <(stats | head -n 1)
 expect 600 echo "$conns"

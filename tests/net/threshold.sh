@@ -19,17 +19,17 @@ expect "r3 r2 r1 r3 r2 r1 r3 r2 r1 r3 r2 r1 failed" talk order 13
 
 # r3 has -y 2: two fewer are not enough, three are.
 expect "2" talk close r3 2
-within 5 $'r1 1 4 0\nr2 1 4 0\nr3 1 2 0' servers
+within 30 $'r1 1 4 0\nr2 1 4 0\nr3 1 2 0' servers
 expect "failed" talk order 1
 expect "1" talk close r3 1
-within 5 $'r1 1 4 0\nr2 1 4 0\nr3 1 1 0' servers
+within 30 $'r1 1 4 0\nr2 1 4 0\nr3 1 1 0' servers
 expect "r3 r3 r3 failed" talk order 4
 
 # r2 has none: one fewer, which is three quarters, is not enough, two are.
 expect "1" talk close r2 1
-within 5 $'r1 1 4 0\nr2 1 3 0\nr3 1 4 0' servers
+within 30 $'r1 1 4 0\nr2 1 3 0\nr3 1 4 0' servers
 expect "failed" talk order 1
 expect "1" talk close r2 1
-within 5 $'r1 1 4 0\nr2 1 2 0\nr3 1 4 0' servers
+within 30 $'r1 1 4 0\nr2 1 2 0\nr3 1 4 0' servers
 expect "r2 r2 failed" talk order 3
 expect "r1 4, r2 4, r3 4, failed 0" talk ask

@@ -27,12 +27,12 @@ def addresses(lab, name):
 def slaac(lab):
     send_frame(lab, "client", "br0", router_advert())
     for name in ("s1", "s2"):
-        within(3, 1, f"addresses of {name}", lambda: len(addresses(lab, name)))
+        within(30, 1, f"addresses of {name}", lambda: len(addresses(lab, name)))
     one, two = addresses(lab, "s1")[0], addresses(lab, "s2")[0]
     expect(one != two, True, f"slaves with one MAC address have two addresses ({one}, {two})")
     lab.ip("client", f"addr add {PREFIX}2/64 dev br0")
     for addr in (one, two):
-        within(3, True, f"the client reaches {addr}", lambda: lab.ping("client", addr))
+        within(30, True, f"the client reaches {addr}", lambda: lab.ping("client", addr))
 
 
 def dhcp(lab):

@@ -4,7 +4,7 @@
 import socket
 import struct
 
-from ipvlan_lab import Lab, Tap, expect, family_of, shown
+from ipvlan_lab import Lab, Tap, addr_bytes, expect, family_of, shown
 
 GROUPS = ("10.0.0.255", "255.255.255.255", "239.1.1.1", "ff02::1", "ff05::1234")
 DEVICES = {"client": "br0", "host": "e0", "s1": "i0", "s2": "i0"}
@@ -72,9 +72,10 @@ def arp_and_nd(lab):
             lab.add_addr("s1", "fd00::11/64")
         for addr in ("10.0.0.11", "fd00::11"):
             lab.ip("client", "neigh flush all")
-            before = shown(lab, "s2")["stats"]["rx_packets"]
-            expect(lab.ping("client", addr), answers, f"{mode}: {addr} found")
-            expect(shown(lab, "s2")["stats"]["rx_packets"], before, f"{mode}: s2 was not asked for {addr}")
+            with Tap(lab, "s2", DEVICES["s2"]) as tap:
+                expect(lab.ping("client", addr), answers, f"{mode}: {addr} found")
+                asked = [frame.hex() for frame in tap.frames(0.06) if addr_bytes(addr) in frame]
+            expect(asked, [], f"{mode}: what s2 heard of {addr}")
             out = lab.ip("client", f"neigh show {addr}")[1]
             expect("02:00:00:00:00:01" in out, answers, f"{mode}: the neighbour {out.strip()}")
         expect("NOARP" in shown(lab, "s1")["flags"], not answers, f"{mode}: NOARP")

@@ -216,7 +216,7 @@ def main():
         for mode in ("l2", "l3", "l3s"):
             lab.slaves(mode)
             for addr in CLIENT:
-                within(5, True, f"the way out in {mode}", lambda: lab.ping("s1", addr))
+                within(30, True, f"the way out in {mode}", lambda: lab.ping("s1", addr))
             # The gateway is heard of: in l2 its link-local address is nobody's to claim from then on.
             lab.ping("client", f"{SUBNET[mode][1]}11")
             send_frame(lab, "client", "br0", nd_frame(136, GATEWAY6, ALL_NODES, GATEWAY6, CLIENT_MAC, smac=CLIENT_MAC))

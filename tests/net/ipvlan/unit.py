@@ -60,11 +60,11 @@ def works(lab, unit):
                                "-f", "-qq", "-o", trace, lab.culvert_path, "track"], stdout=subprocess.DEVNULL)
     try:
         lab.ip("s1", "addr add 10.0.0.11/24 dev i0")
-        within(10, True, "an address that the tenant set", lambda: lab.ping("client", "10.0.0.11"))
+        within(30, True, "an address that the tenant set", lambda: lab.ping("client", "10.0.0.11"))
         lab.ip("host", "link set e0 address 02:00:00:00:00:09")
-        within(10, "02:00:00:00:00:09", "the master's MAC address", lambda: mac_of(lab, "s1", "i0"))
+        within(30, "02:00:00:00:00:09", "the master's MAC address", lambda: mac_of(lab, "s1", "i0"))
         lab.ip("host", "link set e0 mtu 1400")
-        within(10, True, "the master's MTU", lambda: "mtu 1400" in lab.ip("s1", "link show i0")[1])
+        within(30, True, "the master's MTU", lambda: "mtu 1400" in lab.ip("s1", "link show i0")[1])
         tracee = subprocess.run(["pgrep", "-P", str(child.pid)], capture_output=True, text=True, check=True).stdout
         os.kill(int(tracee.split()[0]), signal.SIGTERM)
         expect(child.wait(10), 0, "the end of track")

@@ -211,7 +211,7 @@ class Lab:
                 self.ip(name, "route add default dev i0")
                 self.ip(name, "-6 route add default dev i0")
         # The kernel activates the host end a moment after the inner end is up (linkwatch).
-        within(3, False, "host ends that are not up", lambda: any(
+        within(30, False, "host ends that are not up", lambda: any(
             "cvslave" in line and "state UP" not in line for line in self.ip("host", "-o link")[1].splitlines()))
 
     def drop_slaves(self):
