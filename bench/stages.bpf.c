@@ -29,8 +29,7 @@ int parse_tag(struct xdp_md *ctx)
 {
 	struct flow f = {};
 	struct live l = {};
-	struct place at;
-	__u64 tag = 0;
+	struct live_at at = {};
 
 	if (!parsed(ctx, &f))
 		return XDP_PASS;
@@ -38,7 +37,7 @@ int parse_tag(struct xdp_md *ctx)
 	l.vaddr = f.daddr;
 	l.ports = f.sport | (__u32)f.dport << 16;
 	l.proto = f.proto;
-	return (f.v6 ? live_find(true, &l, &at, &tag) : live_find(false, &l, &at, &tag)) ? XDP_DROP : XDP_PASS;
+	return (f.v6 ? live_find(true, &l, &at) : live_find(false, &l, &at)) ? XDP_DROP : XDP_PASS;
 }
 
 /* The long way's: the tag, and the entry compared. */

@@ -14,6 +14,7 @@
 #include <culvert/build.h>
 #include <culvert/lb.h>
 #include <culvert/sched.h>
+#include <culvert/vip.h>
 
 /* Set before the load and frozen: the verifier and the JIT see constants. */
 const volatile struct cv_geometry geo = {
@@ -52,8 +53,10 @@ struct cv_uplink uplinks[CV_UPLINKS] SEC(".data.uplinks");
 	} name_ SEC(".maps")
 
 MMAP_ARRAY(conn4_tags, struct cv_tags);
+MMAP_ARRAY(conn4_keys, struct cv_keys);
 MMAP_ARRAY(conn4, struct cv_conn4);
 MMAP_ARRAY(conn6_tags, struct cv_tags);
+MMAP_ARRAY(conn6_keys, struct cv_keys);
 MMAP_ARRAY(conn6, struct cv_conn6);
 MMAP_ARRAY(svcs, struct cv_service);
 MMAP_ARRAY(dests, struct cv_dest);

@@ -59,9 +59,9 @@ static __always_inline bool of_onepacket(const struct cv_conn_common *c)
  * established those that were idle for a minute and have seen few packets, the
  * fewer the likelier.
  */
-static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u64 tag, __u32 now)
+static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u32 now)
 {
-	__u32 chance = bpf_get_prandom_u32(), in_pkts = cv_in_pkts(c, tag);
+	__u32 chance = bpf_get_prandom_u32(), in_pkts = c->in_pkts;
 
 	if (chance % 32 || READ_ONCE(c->n_control))
 		return false;
@@ -81,7 +81,7 @@ static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 
  * then leave tag and entry clean. A timeout that was changed (--set) begins to
  * hold now.
  */
-static __always_inline void sweep_seen(struct cv_conn_common *c, __u32 ctl, __u64 *tag, __u32 now)
+static __always_inline void sweep_seen(struct cv_conn_common *c, __u32 ctl, __u32 *tag, __u32 now)
 {
 	__u32 timeout = timeout_of(c->proto, ctl & CV_CTL_STATE), expires = now + timeout;
 
@@ -97,14 +97,14 @@ GLOBAL int sweep_conn(bool v6, __u32 slot, __u32 ctl, __u32 now)
 {
 	struct cv_conn_common *c = conn_at(v6, slot);
 	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
-	__u64 *tag;
+	__u32 *tag;
 
 	if (!c || !t)
 		return 0;
 	tag = &t->tag[slot % CV_WAYS];
 	if ((READ_ONCE(*tag) & LIVE_AND_SEEN) == LIVE_AND_SEEN)
 		sweep_seen(c, ctl, tag, now);
-	if (defends(settings.drop_entry) && dropped_early(c, ctl, READ_ONCE(*tag), now) &&
+	if (defends(settings.drop_entry) && dropped_early(c, ctl, now) &&
 	    conn_end_slot(v6, slot, ctl)) {
 		count_cause(CV_C_CONN_EVICTED);
 	} else if (!cv_before(READ_ONCE(c->expires), now)) {
@@ -123,8 +123,7 @@ GLOBAL __u32 sweep_slot(bool v6, __u32 slot, __u32 now, bool live)
 {
 	struct cv_conn_common *c = conn_at(v6, slot);
 	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
-	__u64 tag;
-	__u32 ctl;
+	__u32 tag, ctl;
 
 	if (!c || !t)
 		return 0;

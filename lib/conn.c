@@ -66,7 +66,7 @@ static void show_call(struct cv *cv, uint32_t slot, uint32_t ctl, struct shown *
 	out->info.pe_data = (const char *)out->call.id;
 }
 
-static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t ctl, uint64_t tag,
+static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t ctl, uint32_t tag,
 			uint32_t now, struct cv_conn_info *out)
 {
 	out->proto = c->proto;
@@ -82,7 +82,7 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 	/* The sweeper has yet to see the last packets of one whose tag says so (C9). */
 	out->seconds_left =
 		(tag & CV_TAG_LIVE && tag & CV_TAG_SEEN ? c->timeout : c->expires - now) / CV_HZ;
-	out->in_pkts = cv_in_pkts(c, tag);
+	out->in_pkts = c->in_pkts;
 	out->method = c->method;
 	out->dest_family = out->family;
 	out->timeout = (c->timeout + CV_HZ - 1) / CV_HZ;
@@ -94,7 +94,7 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 }
 
 /* False: there is no live connection in this slot. */
-static bool read4(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now, struct shown *shown)
+static bool read4(struct cv *cv, uint32_t slot, uint32_t tag, uint32_t now, struct shown *shown)
 {
 	struct cv_conn_info *out = &shown->info;
 	const struct cv_conn4 *at = conn4_at(cv, slot);
@@ -116,7 +116,7 @@ static bool read4(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now, stru
 	return true;
 }
 
-static bool read6(struct cv *cv, uint32_t slot, uint64_t tag, uint32_t now, struct shown *shown)
+static bool read6(struct cv *cv, uint32_t slot, uint32_t tag, uint32_t now, struct shown *shown)
 {
 	struct cv_conn_info *out = &shown->info;
 	const struct cv_conn6 *at = conn6_at(cv, slot);
@@ -149,7 +149,7 @@ static int each_of(struct cv *cv, uint8_t family,
 		for (uint32_t way = 0; way < CV_WAYS; way++) {
 			struct shown shown;
 			uint32_t slot = set * CV_WAYS + way;
-			uint64_t tag = __atomic_load_n(&tags->tag[way], __ATOMIC_RELAXED);
+			uint32_t tag = __atomic_load_n(&tags->tag[way], __ATOMIC_RELAXED);
 			int rc;
 
 			if (!(tag & CV_TAG_CLIENT))

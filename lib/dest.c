@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <culvert/vip.h>
+
 #include "devices.h"
 #include "edit.h"
 #include "figures.h"
@@ -200,6 +202,7 @@ static int make(struct txn *t, uint32_t service, const struct cv_dest_spec *spec
 		return err;
 	d = dest_at(t->cv, *out);
 	d->owner = svc_at(t->cv, service)->key;
+	d->vip_key = cv_vip_key_of(t->cv->journal->geo.hash_key, &d->owner, d->owner.family == AF_INET6);
 	d->addr = spec->addr;
 	d->port = spec->port;
 	make_key(svc_at(t->cv, service), spec, &key);

@@ -42,6 +42,8 @@ static const struct {
 	[MAP_SCHED_CACHE] = { "cache", 0, 0 },
 	[MAP_SCHED_MEMBERS] = { "cache_members", 0, 0 },
 	[MAP_CALLS] = { "calls", sizeof(struct cv_call), 0 },
+	[MAP_CONN4_KEYS] = { "conn4_keys", sizeof(struct cv_keys), 0 },
+	[MAP_CONN6_KEYS] = { "conn6_keys", sizeof(struct cv_keys), 0 },
 };
 
 /* Array elements stand 8 bytes aligned, as the kernel lays them. */
@@ -50,7 +52,7 @@ _Static_assert(sizeof(struct cv_dest) % CV_CACHELINE == 0, "whole cache lines");
 _Static_assert(sizeof(struct cv_conn4) == 64, "one cache line");
 _Static_assert(sizeof(struct cv_conn6) == 96, "a line and a half");
 _Static_assert(sizeof(struct cv_estimate) % 8 == 0, "array elements");
-_Static_assert(sizeof(struct cv_tags) == 64, "a line to a set");
+_Static_assert(sizeof(struct cv_tags) == 32, "two sets to a line");
 
 const char *map_name(enum map_id map)
 {

@@ -69,10 +69,12 @@ void cv_memory(const struct cv *ccv, struct cv_memory *out)
 
 		switch (map) {
 		case MAP_CONN4_TAGS:
+		case MAP_CONN4_KEYS:
 		case MAP_CONN4:
 			out->conns4 += bytes;
 			break;
 		case MAP_CONN6_TAGS:
+		case MAP_CONN6_KEYS:
 		case MAP_CONN6:
 			out->conns6 += bytes;
 			break;

@@ -26,8 +26,10 @@ static uint32_t entries(const struct cv_geometry *geo, const char *map)
 		uint32_t n;
 	} sizes[] = {
 		{ "conn4_tags", geo->sets4 },
+		{ "conn4_keys", geo->sets4 },
 		{ "conn4", geo->sets4 * CV_WAYS },
 		{ "conn6_tags", geo->sets6 },
+		{ "conn6_keys", geo->sets6 },
 		{ "conn6", geo->sets6 * CV_WAYS },
 		{ "svcs", geo->max_services },
 		{ "svc_est", geo->max_services },

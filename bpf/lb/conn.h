@@ -75,7 +75,7 @@ struct conn_id {
 	__u32 ctl;
 };
 
-static __always_inline bool conn_probe(bool v6, __u32 set, __u64 tag, const struct conn_key *k, __u32 call,
+static __always_inline bool conn_probe(bool v6, __u32 set, __u32 client, const struct conn_key *k, __u32 call,
 				       struct conn_id *found)
 {
 	struct cv_tags *t = tags_at(v6, set);
@@ -83,7 +83,7 @@ static __always_inline bool conn_probe(bool v6, __u32 set, __u64 tag, const stru
 
 	if (!t)
 		return false;
-	marks = tags_of_client(t, tag);
+	marks = tags_of_client(t, client);
 	for (int i = 0; i < CV_WAYS && marks; i++) {
 		__u64 lowest = marks & -marks;
 
@@ -99,7 +99,7 @@ static __always_inline bool conn_probe(bool v6, __u32 set, __u64 tag, const stru
 /* The same for one way of a client's key, which is nearly always enough and needs no loop. */
 enum glance { GLANCE_NONE, GLANCE_FOUND, GLANCE_UNSURE };
 
-static __always_inline enum glance conn_glance(bool v6, __u32 set, __u64 tag, const struct conn_key *k,
+static __always_inline enum glance conn_glance(bool v6, __u32 set, __u32 client, const struct conn_key *k,
 					       struct conn_id *found)
 {
 	struct cv_tags *t = tags_at(v6, set);
@@ -107,7 +107,7 @@ static __always_inline enum glance conn_glance(bool v6, __u32 set, __u64 tag, co
 
 	if (!t)
 		return GLANCE_NONE;
-	marks = tags_of_client(t, tag);
+	marks = tags_of_client(t, client);
 	if (!marks)
 		return GLANCE_NONE;
 	found->slot = set * CV_WAYS + way_of(marks & -marks);
@@ -197,7 +197,7 @@ GLOBAL int conn_end_expired(bool v6, __u32 slot, __u32 ctl)
 {
 	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
 	struct cv_conn_common *c = conn_at(v6, slot);
-	__u64 seen = CV_TAG_LIVE | CV_TAG_SEEN;
+	__u32 seen = CV_TAG_LIVE | CV_TAG_SEEN;
 
 	if (!t || !c || (READ_ONCE(t->tag[slot % CV_WAYS]) & seen) == seen || !conn_end(v6, c, slot, ctl))
 		return false;
@@ -412,12 +412,6 @@ static __always_inline void set_unlock(const struct place *at)
 	__sync_lock_test_and_set(lock_of(at), 0);
 }
 
-/* CV_TAG_KEY. Of a template its place says all. */
-static __always_inline __u64 tag_of(bool v6, const struct place *at, const struct conn_key *k)
-{
-	return k->template ? at->tag : at->tag ^ tag_vip(v6, &k->addr, k->port);
-}
-
 struct new_conn {
 	struct conn_key key;
 	union cv_addr daddr;
@@ -468,7 +462,7 @@ static __always_inline enum sought conn_seek_id(bool v6, const struct conn_key *
 	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k, call));
 	struct cv_conn_common *c;
 
-	if (!conn_probe(v6, at.home, at.tag, k, call, out) && !conn_probe(v6, at.second, at.tag, k, call, out))
+	if (!conn_probe(v6, at.home, at.client, k, call, out) && !conn_probe(v6, at.second, at.client, k, call, out))
 		return NOT_FOUND;
 	c = conn_at(v6, out->slot);
 	return c && conn_expired(c, READ_ONCE(clock.now)) ? FOUND_EXPIRED : FOUND;
@@ -524,7 +518,7 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 		conn_uncount(v6, c, slot, ctl);
 	}
 	conn_write(v6, c, n, now);
-	tag_set(v6, slot, tag_new(v6, at, slot, tag_of(v6, at, &n->key), n->dest));
+	tag_new(v6, slot, at, n->dest);
 	ctl = n->ctl | CV_CTL_LIVE | ((ctl & CV_CTL_GEN) + (1U << CV_CTL_GEN_SHIFT));
 	out->ctl = ctl;
 	out->slot = slot;
@@ -547,6 +541,7 @@ GLOBAL int conn_insert(const struct new_conn *n, struct conn_id *out)
 	if (!n || !out)
 		return CONN_LOCKED;
 	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto, place_more(&n->key, n->call));
+	at.key ^= cv_vip_key(geo.hash_key, n->key.v6, &n->key.addr, n->key.port, n->key.proto);
 	if (!set_lock(&at))
 		return CONN_LOCKED;
 	made = n->key.v6 ? conn_insert_locked(true, &at, n, out) : conn_insert_locked(false, &at, n, out);

@@ -137,11 +137,11 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 static __always_inline bool lookup(struct flow *f, bool v6, struct conn_id *id)
 {
 	struct place at = conn_place(v6, &f->saddr, f->sport, f->proto, 0);
-	enum glance seen = conn_glance(v6, at.home, at.tag, &f->key, id);
+	enum glance seen = conn_glance(v6, at.home, at.client, &f->key, id);
 	struct cv_conn_common *c;
 
 	if (seen == GLANCE_NONE)
-		seen = conn_glance(v6, at.second, at.tag, &f->key, id);
+		seen = conn_glance(v6, at.second, at.client, &f->key, id);
 	if (unlikely(seen == GLANCE_UNSURE))
 		return conn_find_slot(&f->key, 0, id);
 	if (seen == GLANCE_NONE)

@@ -14,7 +14,8 @@
 struct place {
 	__u32 home;   /* set tried first */
 	__u32 second; /* set tried when it is not there */
-	__u64 tag;    /* CV_TAG_KEY, as far as the client makes it */
+	__u32 client; /* CV_TAG_CLIENT */
+	__u32 key;    /* of cv_keys, as far as the client makes it */
 };
 
 /* [0, n) from 32 random bits, without a division. */
@@ -56,28 +57,14 @@ static __always_inline __u32 minus(__u32 a, __u32 b, __u32 n)
  */
 static __always_inline struct place place_of(bool v6, __u64 hash)
 {
-	__u32 sets = v6 ? geo.sets6 : geo.sets4, client = (__u16)hash + !(__u16)hash;
+	__u32 sets = v6 ? geo.sets6 : geo.sets4, client = hash & CV_TAG_CLIENT;
 	struct place at;
 
+	at.client = client + !client;
 	at.home = scale(hash >> 32, sets);
-	at.second = minus(scale(client * (__u32)geo.hash_key[2], sets), at.home, sets);
-	at.tag = (hash & CV_TAG_KEY & ~CV_TAG_CLIENT) | client;
+	at.second = minus(scale(at.client * (__u32)geo.hash_key[2], sets), at.home, sets);
+	at.key = hash >> 14;
 	return at;
-}
-
-/* The other part of CV_TAG_KEY: 20 bits of the virtual address and port. */
-static __always_inline __u64 tag_vip(bool v6, const union cv_addr *vaddr, __be16 vport)
-{
-	__u64 x;
-
-	if (v6) {
-		x = (vaddr->q[0] ^ geo.hash_key[2]) * geo.hash_key[1];
-		x = (vaddr->q[1] ^ x ^ x >> 32) * geo.hash_key[0];
-		x = (x ^ x >> 32 ^ vport) * geo.hash_key[3];
-	} else {
-		x = ((__u64)vaddr->v4 << 16 | vport) * geo.hash_key[3];
-	}
-	return x >> 44 << 16;
 }
 
 /*

@@ -69,27 +69,59 @@ static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *
 	return rest | (e->caddr ^ l->caddr.v4) | (e->vaddr ^ l->vaddr.v4);
 }
 
-/* The set whose tags hold the packet's connection, and its tag; 0 if there is none, or twins. */
-static __always_inline struct cv_tags *live_find(bool v6, const struct live *l, struct place *at,
-						 __u64 *tag)
-{
-	struct cv_tags *t;
-	__u64 key;
+/* The only tag with the packet's client. */
+struct live_at {
+	__u32 *word;	/* where it stands ... */
+	__u32 tag;	/* ... and what it was */
+	__u32 slot;
+	__u32 vip;	/* cv_vip_key() of the packet ... */
+	__u32 key;	/* ... and what it has to be in cv_keys */
+};
 
-	*at = conn_place(v6, &l->caddr, (__be16)l->ports, l->proto, 0);
-	key = at->tag ^ tag_vip(v6, &l->vaddr, l->ports >> 16);
-	t = tags_at(v6, at->home);
+/* May a packet make a connection of its own, which nobody knows of yet? Then the key has to fit. */
+static __always_inline __u32 live_makes(const struct live *l)
+{
+	return (l->proto ^ IPPROTO_TCP) | settings.sloppy_tcp;
+}
+
+static __always_inline bool live_find(bool v6, const struct live *l, struct live_at *out)
+{
+	struct place at = conn_place(v6, &l->caddr, (__be16)l->ports, l->proto, 0);
+	struct cv_tags *t = tags_at(v6, at.home);
+	__u64 marks;
+	__u32 way;
+
 	if (!t)
-		return NULL;
-	*tag = tag_find(t, key);
-	if (unlikely(!*tag)) {
-		at->home = at->second;
-		t = tags_at(v6, at->home);
+		return false;
+	out->vip = cv_vip_key(geo.hash_key, v6, &l->vaddr, l->ports >> 16, l->proto);
+	out->key = at.key ^ out->vip;
+	marks = tags_of_client(t, at.client);
+	if (unlikely(!marks)) {
+		at.home = at.second;
+		t = tags_at(v6, at.home);
 		if (!t)
-			return NULL;
-		*tag = tag_find(t, key);
+			return false;
+		marks = tags_of_client(t, at.client);
 	}
-	return *tag && !(*tag & CV_TAG_TWIN) ? t : NULL;
+	if (unlikely(!marks | marks & (marks - 1)))
+		return false;
+	way = way_of(marks);
+	out->word = &t->tag[way];
+	out->tag = READ_ONCE(*out->word);
+	out->slot = at.home * CV_WAYS + way;
+	return true;
+}
+
+/* Is a LIVE tag the packet's? (C9) */
+static __always_inline bool live_fits(bool v6, const struct live *l, const struct live_at *at,
+				      const struct cv_dest *d)
+{
+	const struct cv_keys *k;
+
+	if (likely(!(live_makes(l) | (READ_ONCE(d->vip_key) ^ at->vip))))
+		return true;
+	k = keys_at(v6, at->slot / CV_WAYS);
+	return k && READ_ONCE(k->key[at->slot % CV_WAYS]) == at->key;
 }
 
 /*
@@ -112,28 +144,24 @@ static __always_inline struct cv_conn_common *live_entry(bool v6, __u32 slot, co
 
 /* A packet of it that leaves by the entry, and from now on perhaps by the tag alone (C9). */
 static __always_inline void live_by_entry(struct cv_conn_common *c, __u32 ctl, __u32 expires,
-					  __u32 timeout, __u64 *word, __u64 tag)
+					  __u32 timeout, const struct live_at *at)
 {
 	if (c->expires != expires)
 		WRITE_ONCE(c->expires, expires);
 	if (c->in_pkts < CV_IN_PKTS)
 		c->in_pkts++;
-	if (timeout >= CV_TAG_TIMEOUT && tag >> CV_TAG_DEST_SHIFT != CV_TAG_NODEST &&
-	    __sync_val_compare_and_swap(word, tag, tag | CV_TAG_LIVE) == tag &&
-	    READ_ONCE(c->ctl) != ctl)
-		__sync_fetch_and_and(word, ~CV_TAG_LIVE);
+	else if (timeout >= CV_TAG_TIMEOUT &&
+		 (at->tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST) != CV_TAG_NODEST &&
+		 __sync_val_compare_and_swap(at->word, at->tag, at->tag | CV_TAG_LIVE) == at->tag &&
+		 READ_ONCE(c->ctl) != ctl)
+		__sync_fetch_and_and(at->word, ~CV_TAG_LIVE);
 }
 
 /* Most packets of a busy connection leave the tag as it is, too. */
-static __always_inline void live_by_tag(__u64 *word, __u64 tag)
+static __always_inline void live_by_tag(const struct live_at *at)
 {
-	__u64 next = tag | CV_TAG_SEEN;
-
-	if (likely((tag & (CV_TAG_SEEN | CV_TAG_PKTS)) == (CV_TAG_SEEN | CV_TAG_PKTS)))
-		return;
-	if ((tag & CV_TAG_PKTS) != CV_TAG_PKTS)
-		next += 1ULL << CV_TAG_PKTS_SHIFT;
-	__sync_val_compare_and_swap(word, tag, next);
+	if (unlikely(!(at->tag & CV_TAG_SEEN)))
+		__sync_val_compare_and_swap(at->word, at->tag, at->tag | CV_TAG_SEEN);
 }
 
 /* Can this door send to it, all resolved? */
@@ -158,36 +186,32 @@ static __always_inline int live_send(enum live_in in, void *data, void *end, boo
 	__u32 now = READ_ONCE(clock.now), timeout, ctl = 0, index;
 	struct cv_conn_common *c = NULL;
 	struct cv_nexthop *nh;
-	struct cv_tags *tags;
-	struct place at;
+	struct live_at at;
 	struct cv_dest *d;
-	__u64 tag, *word;
 
-	tags = live_find(v6, l, &at, &tag);
-	if (!tags)
+	if (!live_find(v6, l, &at))
 		return LIVE_NOT;
-	word = &tags->tag[tag >> CV_TAG_WAY_SHIFT & (CV_WAYS - 1)];
 	timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
 							     CV_TIMEOUT_UDP];
-	if (unlikely(!(tag & CV_TAG_LIVE))) {
-		c = live_entry(v6, at.home * CV_WAYS + (tag >> CV_TAG_WAY_SHIFT & (CV_WAYS - 1)), l,
-			       now, timeout, &ctl);
+	index = at.tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST;
+	if (unlikely(!(at.tag & CV_TAG_LIVE))) {
+		c = live_entry(v6, at.slot, l, now, timeout, &ctl);
 		if (!c)
 			return LIVE_NOT;
+		index = c->dest;
 	}
-	index = tag >> CV_TAG_DEST_SHIFT;
 	d = dest_at(index);
-	if (!d)
+	if (!d || (!c && unlikely(!live_fits(v6, l, &at, d))))
 		return LIVE_NOT;
 	nh = &d->nh[READ_ONCE(d->nh_cur) & 1];
 	if (unlikely(!live_fresh(in, d, nh, l, now)) ||
-	    unlikely((READ_ONCE(*word) ^ tag) & ~(CV_TAG_SEEN | CV_TAG_PKTS)) ||
+	    unlikely((READ_ONCE(*at.word) ^ at.tag) & ~CV_TAG_SEEN) ||
 	    unlikely(c && READ_ONCE(c->ctl) != ctl) || (in != LIVE_ROUTED && !decrease_ttl(data, end, v6)))
 		return LIVE_NOT;
 	if (unlikely(c))
-		live_by_entry(c, ctl, now + timeout, timeout, word, tag);
+		live_by_entry(c, ctl, now + timeout, timeout, &at);
 	else
-		live_by_tag(word, tag);
+		live_by_tag(&at);
 	count_in(index, l->len);
 	count_cause(CV_C_SENT);
 	set_macs(data, nh);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tags of a set: what stands in them says include/culvert/conn.h. Where the
- * ways of a set are told apart by a word, way i is the top bit of byte i.
+ * The tags of a set: what stands in them says include/culvert/conn.h. They are
+ * looked through two at a time, without branches: no processor could foresee
+ * those. Where the ways of a set are told apart by a word, each has the lowest bit
+ * of a byte: the even ways those of the low half.
  */
 #ifndef CULVERT_BPF_LB_TAG_H
 #define CULVERT_BPF_LB_TAG_H
@@ -13,21 +15,27 @@ static __always_inline struct cv_tags *tags_at(bool v6, __u32 set)
 	return v6 ? bpf_map_lookup_elem(&conn6_tags, &set) : bpf_map_lookup_elem(&conn4_tags, &set);
 }
 
-/* 1 if x, which is below 2^63, is 0; else 0. */
-static __always_inline __u64 zero(__u64 x)
+static __always_inline struct cv_keys *keys_at(bool v6, __u32 set)
 {
-	return negative(x - 1);
+	return v6 ? bpf_map_lookup_elem(&conn6_keys, &set) : bpf_map_lookup_elem(&conn4_keys, &set);
+}
+
+#define BOTH 0x0000000100000001ULL	/* a number for either half of a word */
+
+/* Bit 14 of either half: is it `both`'s client? A half of 2^14 less anything but 0 has it not. */
+static __always_inline __u64 two_of_client(__u64 two, __u64 both)
+{
+	return ((CV_TAG_CLIENT + 1) * BOTH - ((two ^ both) & CV_TAG_CLIENT * BOTH)) & (CV_TAG_CLIENT + 1) * BOTH;
 }
 
 /* The ways with this client's hash. */
-static __always_inline __u64 tags_of_client(const struct cv_tags *t, __u64 client)
+static __always_inline __u64 tags_of_client(const struct cv_tags *t, __u32 client)
 {
-	__u64 marks = 0;
+	const __u64 *two = (const void *)t->tag;
+	__u64 both = client * BOTH;
 
-#pragma unroll
-	for (int i = 0; i < CV_WAYS; i++)
-		marks |= zero((READ_ONCE(t->tag[i]) ^ client) & CV_TAG_CLIENT) << (8 * i + 7);
-	return marks;
+	return two_of_client(READ_ONCE(two[0]), both) >> 14 | two_of_client(READ_ONCE(two[1]), both) >> 6 |
+	       two_of_client(READ_ONCE(two[2]), both) << 2 | two_of_client(READ_ONCE(two[3]), both) << 10;
 }
 
 static __always_inline __u64 tags_free(const struct cv_tags *t)
@@ -35,33 +43,20 @@ static __always_inline __u64 tags_free(const struct cv_tags *t)
 	return tags_of_client(t, 0);
 }
 
-/* The tag with this CV_TAG_KEY, or 0. Several would come mixed, with CV_TAG_TWIN. */
-static __always_inline __u64 tag_find(const struct cv_tags *t, __u64 key)
-{
-	__u64 found = 0;
-
-#pragma unroll
-	for (int i = 0; i < CV_WAYS; i++) {
-		__u64 tag = READ_ONCE(t->tag[i]);
-
-		found |= tag & -zero((tag ^ key) & CV_TAG_KEY);
-	}
-	return found;
-}
-
-/* The way of one mark: a perfect hash of the eight. */
+/* The way of one mark: byte b of the word belongs to way 2b, or 2b - 7. */
 static __always_inline __u32 way_of(__u64 mark)
 {
-	return ((mark >> 7) * 0x0020406080a0c0e0ULL) >> 61;
+	return (mark * (2ULL << 53 | 4ULL << 45 | 6ULL << 37 | 1ULL << 29 | 3ULL << 21 | 5ULL << 13 |
+			7ULL << 5)) >> 61;
 }
 
 /* How many ways are marked. */
 static __always_inline __u32 ways_marked(__u64 marks)
 {
-	return ((marks >> 7) * 0x0101010101010101ULL) >> 56;
+	return (marks * 0x0101010101010101ULL) >> 56;
 }
 
-static __always_inline void tag_set(bool v6, __u32 slot, __u64 tag)
+static __always_inline void tag_set(bool v6, __u32 slot, __u32 tag)
 {
 	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
 
@@ -69,29 +64,52 @@ static __always_inline void tag_set(bool v6, __u32 slot, __u64 tag)
 		WRITE_ONCE(t->tag[slot % CV_WAYS], tag);
 }
 
-/* Those with this key are twins from now on. CV_TAG_TWIN if there are any. Under the lock of the pair (C5). */
-static __always_inline __u64 tag_twins(struct cv_tags *t, __u64 key)
+static __always_inline void key_set(bool v6, __u32 slot, __u32 key)
 {
-	if (likely(!t || !tag_find(t, key)))
-		return 0;
-	for (int i = 0; i < CV_WAYS; i++) {
-		if ((READ_ONCE(t->tag[i]) ^ key) & CV_TAG_KEY)
-			continue;
-		__sync_fetch_and_or(&t->tag[i], CV_TAG_TWIN);
-		__sync_fetch_and_and(&t->tag[i], ~CV_TAG_LIVE);
-	}
-	return CV_TAG_TWIN;
+	struct cv_keys *k = keys_at(v6, slot / CV_WAYS);
+
+	if (k)
+		WRITE_ONCE(k->key[slot % CV_WAYS], key);
 }
 
-/* The tag of a connection that is about to stand at `slot`. */
-static __always_inline __u64 tag_new(bool v6, const struct place *at, __u32 slot, __u64 key,
-				     __u32 dest)
+/*
+ * Those of this client are never LIVE from now on. Returns whether there are any.
+ * Under the lock of the pair (C5).
+ */
+static __always_inline bool tag_twins(struct cv_tags *t, __u32 client)
 {
-	__u64 twin =
-		tag_twins(tags_at(v6, at->home), key) | tag_twins(tags_at(v6, at->second), key);
+	if (likely(!t || !tags_of_client(t, client)))
+		return false;
+	for (int i = 0; i < CV_WAYS; i++) {
+		if ((READ_ONCE(t->tag[i]) ^ client) & CV_TAG_CLIENT)
+			continue;
+		__sync_fetch_and_or(&t->tag[i], CV_TAG_NODEST << CV_TAG_DEST_SHIFT);
+		__sync_fetch_and_and(&t->tag[i], ~CV_TAG_LIVE);
+	}
+	return true;
+}
 
-	return key | (__u64)(slot % CV_WAYS) << CV_TAG_WAY_SHIFT | twin |
-	       (__u64)(dest < CV_TAG_NODEST ? dest : CV_TAG_NODEST) << CV_TAG_DEST_SHIFT;
+static __always_inline void tag_write(bool v6, __u32 slot, const struct place *at, __u32 dest)
+{
+	bool twin = tag_twins(tags_at(v6, at->home), at->client);
+
+	twin |= tag_twins(tags_at(v6, at->second), at->client);
+	if (twin || dest > CV_TAG_NODEST)
+		dest = CV_TAG_NODEST;
+	key_set(v6, slot, at->key);
+	tag_set(v6, slot, at->client | dest << CV_TAG_DEST_SHIFT);
+}
+
+/* Tag and key of a connection that is about to be in one of its sets; `at->key` is whole. */
+GLOBAL int tag_new(bool v6, __u32 slot, const struct place *at, __u32 dest)
+{
+	if (!at)
+		return -1;
+	if (v6)
+		tag_write(true, slot, at, dest);
+	else
+		tag_write(false, slot, at, dest);
+	return 0;
 }
 
 static __always_inline __u32 *region_at(bool v6, __u32 region)

@@ -3,14 +3,16 @@
  * The connection table: layout and invariants.
  *
  * One table for IPv4 and one for IPv6. A table is a number of sets; a set is 8
- * tags (cv_tags, one cache line) and 8 entries. A key has a home set and a
+ * tags (cv_tags), 8 keys (cv_keys) and 8 entries. A key has a home set and a
  * second set, both computed from the keyed hash of (protocol, client address,
  * client port) only, so that both directions of a NAT'd connection find the same
  * entry, as IPVS hashes (ip_vs_conn.c). Templates of persistent clients are never
  * looked up by an answer; their hash covers the virtual address and port as well.
  *
  * A tag holds all that a packet of a busy connection needs, so that such a packet
- * touches one line of a table that is an eighth as large as the entries'.
+ * touches one line of a table that is a sixteenth as large as the entries': the
+ * tags of a million connections lie within what a processor's second-level TLB
+ * covers by 4 KiB pages.
  *
  * Invariants, each with its reason:
  *
@@ -42,16 +44,21 @@
  *     would end the template takes ctl first and then looks at n_control. So of
  *     two at once one finds the other. n_control outlives the slot's owner: it is
  *     zero again when all who counted themselves are gone.
- * C9  Who finds a tag with CV_TAG_LIVE and its own CV_TAG_KEY needs to read no
- *     entry: it is established, its timer is long, and its packets go to the tag's
- *     destination by direct routing. Among connections this is exact: CV_TAG_KEY
- *     determines the pair of sets together with either of them, so all that share
- *     it meet under one lock; there both get CV_TAG_TWIN and are never LIVE. (A
- *     packet of no connection is taken for a LIVE one's with a chance of less than
- *     16 in 2^36, and reaches a server that answers it with RST.) Who sets LIVE
- *     looks at ctl afterwards, and who changes the state looks at LIVE afterwards,
- *     so of two at once one finds the other. A LIVE connection's timer is kept by
- *     the sweeper, from CV_TAG_SEEN.
+ * C9  Who finds one tag alone with its own CV_TAG_CLIENT, and that is LIVE, needs
+ *     to read no entry: it is established, its timer is long, and its packets go
+ *     to the tag's destination by direct routing. Among connections this is exact:
+ *     CV_TAG_CLIENT determines the pair of sets together with either of them, so
+ *     all that share it meet under one lock; there each of them gets CV_TAG_NODEST
+ *     and is never LIVE again. A packet of no connection could take a tag for its
+ *     own. Therefore its virtual address, port and protocol are compared with
+ *     the destination's (cv_dest.vip_key), so that what is for no service never
+ *     is; a segment that is for it, and stray, goes with a chance of 8 in 2^14 to
+ *     a server of its service, which answers with RST as this host would. Where a
+ *     packet without a connection makes one (UDP, sloppy_tcp), or the destination
+ *     has no single virtual address, the set's cv_keys say for sure (48 bits with
+ *     the tag's). Who sets LIVE looks at ctl afterwards, and who changes the state
+ *     looks at LIVE afterwards, so of two at once one finds the other. A LIVE
+ *     connection's timer is kept by the sweeper, from CV_TAG_SEEN.
  */
 #ifndef CULVERT_CONN_H
 #define CULVERT_CONN_H
@@ -61,19 +68,19 @@
 #define CV_WAYS 8
 
 struct cv_tags {
-	__u64 tag[CV_WAYS];	/* no CV_TAG_CLIENT: free */
+	__u32 tag[CV_WAYS];	/* no CV_TAG_CLIENT: free */
 };
 
-#define CV_TAG_CLIENT 0xffffULL		/* 16 bits of the client's hash, never 0 in a tag in use */
-#define CV_TAG_KEY 0xfffffffffULL	/* those and 20 more, which the virtual address and port are in too */
-#define CV_TAG_WAY_SHIFT 36		/* 3 bits: the way of the set that it stands at */
-#define CV_TAG_TWIN (1ULL << 39)	/* another connection had the same KEY */
-#define CV_TAG_SEEN (1ULL << 40)	/* a packet came since the timer was set */
-#define CV_TAG_PKTS_SHIFT 41	/* 3 bits: packets seen by the tag alone, counted up to 7 */
-#define CV_TAG_PKTS (7ULL << CV_TAG_PKTS_SHIFT)
-#define CV_TAG_LIVE (1ULL << 44)	/* see C9 */
-#define CV_TAG_DEST_SHIFT 45		/* 19 bits: index of the destination, or CV_TAG_NODEST */
-#define CV_TAG_NODEST 0x7ffffULL	/* none, or too large: never LIVE */
+#define CV_TAG_CLIENT 0x3fffU		/* 14 bits of the client's hash, never 0 in a tag in use */
+#define CV_TAG_DEST_SHIFT 14		/* 16 bits: index of the destination, or CV_TAG_NODEST */
+#define CV_TAG_NODEST 0xffffU		/* too large, or another has the same CLIENT: never LIVE */
+#define CV_TAG_SEEN (1U << 30)		/* a packet came since the timer was set */
+#define CV_TAG_LIVE (1U << 31)		/* see C9 */
+
+/* Of each way 32 bits more, of the client's and the virtual address's hash. */
+struct cv_keys {
+	__u32 key[CV_WAYS];
+};
 
 /* A connection whose timeout is shorter, in ticks, is never LIVE: its timer is to be exact. */
 #define CV_TAG_TIMEOUT (64 * CV_HZ)
@@ -135,7 +142,10 @@ enum cv_template_state { CV_CTPL_NONE = 0, CV_CTPL_ASSURED };
 #define CV_CTL_GEN_SHIFT 16
 #define CV_CTL_GEN 0xffff0000U
 
-/* drop_entry asks no further; a count that stands still leaves the line clean. */
+/*
+ * drop_entry asks no further, and a count that stands still leaves the line clean:
+ * a connection is LIVE (C9) only when it has so many.
+ */
 #define CV_IN_PKTS 9
 
 #define CV_LOCKS 4096
@@ -167,7 +177,7 @@ struct cv_conn_common {
 				 * (--pe sip) the low half of the Call-ID's hash, which is not 0 */
 	__u32 n_control;	/* of a template: how many connections it controls */
 	__u32 fwmark;		/* of the packet that made the connection */
-	__u32 in_pkts;		/* packets from the client, up to CV_IN_PKTS; see cv_in_pkts() */
+	__u32 in_pkts;		/* packets from the client, up to CV_IN_PKTS */
 };				/* 40 bytes */
 
 struct cv_conn4 {
@@ -185,14 +195,6 @@ struct cv_conn6 {
 	union cv_addr daddr;	/* an IPv4 destination's stands in the first word */
 	__u32 reserved[2];
 };				/* 96 bytes */
-
-/* Packets from the client, counted up to CV_IN_PKTS: by the entry and, while LIVE, by the tag. */
-static inline __u32 cv_in_pkts(const struct cv_conn_common *c, __u64 tag)
-{
-	__u32 n = c->in_pkts + ((tag & CV_TAG_PKTS) >> CV_TAG_PKTS_SHIFT);
-
-	return n < CV_IN_PKTS ? n : CV_IN_PKTS;
-}
 
 /*
  * The Call-ID of a call's template (--pe sip), in the map `calls`, which holds

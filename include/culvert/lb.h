@@ -145,7 +145,11 @@ struct cv_dest {
 	struct cv_nexthop nh[2];
 	__u32 state;		/* CV_DEST_OVERLOAD */
 	__u32 neigh_seen;	/* when the kernel's neighbour output saw a packet last, ticks */
-	__u32 reserved0;
+	/*
+	 * cv_vip_key() of the one virtual address and port that its packets have; 0 if
+	 * they may have others (by mark, or any port). The library's.
+	 */
+	__u32 vip_key;
 	/* Second line: configuration, the library's. */
 	union cv_addr addr;
 	__be16 port;		/* 0: the packet's own (fwmark, any-port services) */

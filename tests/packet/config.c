@@ -182,6 +182,8 @@ uint32_t dest_add(struct path *p, uint32_t service, const struct dest_spec *spec
 			       .u_threshold = spec->u_threshold,
 			       .l_threshold = spec->l_threshold,
 			       .owner = s->key,
+			       .vip_key = cv_vip_key_of(p->geo.hash_key, &s->key,
+							s->key.family == AF_INET6),
 			       .src_default = addr_of(server_addr(0, v6), NULL),
 			       .neigh_seen = p->clock->now,
 			       .serial = index + 1 };

@@ -204,7 +204,7 @@ static void busy_slots(void **state)
 }
 
 /* The client's part of one tag becomes that of another. */
-static void set_client(__u64 *tag, __u64 to)
+static void set_client(__u32 *tag, __u32 to)
 {
 	*tag = (*tag & ~CV_TAG_CLIENT) | (to & CV_TAG_CLIENT);
 }

@@ -13,7 +13,7 @@ static const struct packet syn = {}, ack = { .flags = ACK }, fin = { .flags = FI
 #define ESTABLISHED_TIMEOUT (900 * CV_HZ)
 
 /* The tag of the connection of a packet. */
-static __u64 *tag_of(const struct packet *of)
+static __u32 *tag_of(const struct packet *of)
 {
 	struct cv_conn_common *c = table_find(path, of);
 	size_t size = of->v6 ? sizeof(struct cv_conn6) : sizeof(struct cv_conn4);
@@ -33,6 +33,8 @@ static void say(const struct packet *p, int times)
 		expect_fate(path, XDP_DOOR, p, SENT);
 }
 
+#define BUSY (CV_IN_PKTS + 1) /* the packets after which it is live */
+
 /* A service and an established connection, busy enough to be live. */
 static uint32_t begin(const struct packet *first, const struct packet *next)
 {
@@ -41,7 +43,7 @@ static uint32_t begin(const struct packet *first, const struct packet *next)
 	path_reset(path);
 	dest = simple_service(path, first->v6, first->proto);
 	say(first, 1);
-	say(next, 2);
+	say(next, BUSY - 1);
 	assert_true(is_live(next));
 	return dest;
 }
@@ -54,6 +56,8 @@ static void becomes_live(void **state)
 	assert_false(is_live(&syn));	/* SYN_RECV */
 	say(&ack, 1);
 	assert_false(is_live(&ack));	/* this one made it ESTABLISHED, the long way */
+	say(&ack, CV_IN_PKTS - 3);
+	assert_false(is_live(&ack));	/* too few packets: they are counted in the entry */
 	say(&ack, 1);
 	assert_true(is_live(&ack));
 	begin(&syn6, &ack6);
@@ -68,10 +72,9 @@ static void entry_untouched(void **state)
 
 	before = *entry;
 	path_advance(path, 10);
-	for (int i = 4; i < 20; i++) {
+	for (int i = BUSY + 1; i < 20; i++) {
 		say(&ack, 1);
 		assert_memory_equal(entry, &before, sizeof(before));
-		assert_int_equal(cv_in_pkts(&entry->c, *tag_of(&ack)), i < CV_IN_PKTS ? i : CV_IN_PKTS);
 		assert_int_equal(path_counters(path, dest).inpkts, i);
 	}
 	expect_counts(path, dest, 1, 0);
@@ -164,34 +167,45 @@ static void short_timeouts(void **state)
 	assert_true(is_live(&ack));
 }
 
-/*
- * Another connection has the same key in its tag, which takes 2^36 tries to come
- * by; so the first one's tag is given the second's key. Both lose the short way.
- */
+/* The first one's tag gets the client of the second, as if their hashes were the same. */
+static void give_client(const struct packet *first, const struct packet *second, __u32 *tag)
+{
+	__u32 client;
+
+	say(second, 1);
+	client = *tag_of(second) & CV_TAG_CLIENT;
+	for (int half = 0; half < 2; half++) {
+		path_advance(path, table_find(path, second)->timeout / 2 + 1);
+		say(first, 1);
+	}
+	path_sweep(path);
+	assert_null(table_find(path, second));
+	*tag = (*tag_of(first) & ~CV_TAG_CLIENT) | client;
+}
+
+static bool is_nobodys(__u32 tag)
+{
+	return (tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST) == CV_TAG_NODEST && !(tag & CV_TAG_LIVE);
+}
+
+/* Another connection has the same client's hash. Both lose the short way. */
 static void twins(void **state)
 {
 	static const struct packet syn2 = { .sport = 40001 }, ack2 = { .sport = 40001, .flags = ACK };
-	__u64 *first, key;
+	__u32 *first;
 
 	begin(&syn, &ack);
-	say(&syn2, 1);
-	key = *tag_of(&syn2) & CV_TAG_KEY;
-	path_advance(path, 61 * CV_HZ);
-	path_sweep(path);
-	assert_null(table_find(path, &syn2));
 	first = tag_of(&ack);
-	*first = (*first & ~CV_TAG_KEY) | key;
-
+	give_client(&ack, &syn2, first);
 	say(&syn2, 1);
-	assert_true(*first & CV_TAG_TWIN);
-	assert_false(*first & CV_TAG_LIVE);
-	assert_true(*tag_of(&syn2) & CV_TAG_TWIN);
-	say(&ack2, 5);
+	assert_true(is_nobodys(*first));
+	assert_true(is_nobodys(*tag_of(&syn2)));
+	say(&ack2, 3 * BUSY);
 	assert_false(is_live(&ack2));
 	expect_conn(path, &ack2, "ESTABLISHED", 900);
 }
 
-/* The same client's connections with two virtual addresses share a place, not a key. */
+/* The same client's connections with two virtual addresses are twins. */
 static void same_client(void **state)
 {
 	static const struct packet other = { .dport = 81 }, other_ack = { .dport = 81, .flags = ACK };
@@ -201,14 +215,59 @@ static void same_client(void **state)
 			 &(struct dest_spec){ .number = 2 });
 
 	say(&other, 1);
-	say(&other_ack, 2);
-	assert_true(is_live(&other_ack));
+	say(&other_ack, BUSY);
+	assert_false(is_live(&other_ack));
 	assert_int_equal(*tag_of(&ack) & CV_TAG_CLIENT, *tag_of(&other_ack) & CV_TAG_CLIENT);
-	assert_int_not_equal(*tag_of(&ack) & CV_TAG_KEY, *tag_of(&other_ack) & CV_TAG_KEY);
 	say(&ack, 5);
+	assert_false(is_live(&ack));
 	say(&other_ack, 7);
-	assert_int_equal(path_counters(path, dest).inpkts, 8);
-	assert_int_equal(path_counters(path, dest2).inpkts, 10);
+	assert_int_equal(path_counters(path, dest).inpkts, BUSY + 5);
+	assert_int_equal(path_counters(path, dest2).inpkts, BUSY + 8);
+}
+
+/*
+ * A packet of no connection, whose client's hash is that of one that is LIVE: what
+ * is for no service, or makes a connection of its own, never goes by its tag.
+ */
+static void strangers(void **state)
+{
+	static const struct packet no_service = { .dport = 81, .flags = ACK },
+				   udp2 = { .proto = IPPROTO_UDP, .payload = 18, .sport = 40001 },
+				   syn2 = { .sport = 40001 },
+				   stray = { .sport = 40001, .flags = ACK };
+	uint32_t dest = begin(&syn, &ack);
+
+	expect_fate(path, XDP_DOOR, &no_service, PASSED);
+	assert_int_equal(path_counters(path, dest).inpkts, BUSY);
+
+	begin(&udp, &udp);
+	give_client(&udp, &udp2, tag_of(&udp));
+	say(&udp2, 1);
+	assert_int_equal(path_cause(path, CV_C_CONN_NEW), 3);
+	assert_non_null(table_find(path, &udp2));
+	expect_audit(path);
+
+	begin(&syn, &ack);
+	give_client(&ack, &syn2, tag_of(&ack));
+	path->settings->sloppy_tcp = 1;
+	say(&stray, 1);
+	assert_non_null(table_find(path, &stray));
+	expect_audit(path);
+}
+
+/* Where a destination's packets have several addresses or ports, the key tells. */
+static void several_addresses(void **state)
+{
+	static const struct packet port2 = { .flags = ACK, .dport = 81 };
+	uint32_t dest = begin(&syn, &ack);
+
+	path->dests[dest].vip_key = 0;
+	say(&ack, 5);
+	assert_int_equal(path_counters(path, dest).inpkts, BUSY + 5);
+	expect_fate(path, XDP_DOOR, &port2, PASSED);
+	*(&path->keys[0]->key[0] + (tag_of(&ack) - path->tags[0]->tag)) ^= 1;
+	say(&ack, 1);
+	assert_int_equal(table_find(path, &ack)->in_pkts, CV_IN_PKTS);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -216,7 +275,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(timer),	       cmocka_unit_test(before_the_sweeper),
 	cmocka_unit_test(ends_with_the_state), cmocka_unit_test(deleted),
 	cmocka_unit_test(short_timeouts),      cmocka_unit_test(twins),
-	cmocka_unit_test(same_client),
+	cmocka_unit_test(same_client),	       cmocka_unit_test(strangers),
+	cmocka_unit_test(several_addresses),
 };
 
 PACKET_MAIN("live", (&(struct sizes){ .sets = 4 }), tests)

@@ -93,8 +93,10 @@ static void set_sizes(struct path *p, const struct sizes *s)
 		memcpy(g->hash_key, s->key, sizeof(s->key));
 	g->sets4 = g->sets6 = s->sets ? s->sets : cv_sets_for(s->max_conns ? s->max_conns : 1024);
 	size_map(p, "conn4_tags", g->sets4);
+	size_map(p, "conn4_keys", g->sets4);
 	size_map(p, "conn4", g->sets4 * CV_WAYS);
 	size_map(p, "conn6_tags", g->sets6);
+	size_map(p, "conn6_keys", g->sets6);
 	size_map(p, "conn6", g->sets6 * CV_WAYS);
 	size_map(p, "svcs", g->max_services);
 	size_map(p, "svc_est", g->max_services);
@@ -152,6 +154,8 @@ static void map_all(struct path *p)
 	p->locks = variable(p, ".data.locks", "set_locks");
 	p->tags[0] = map_memory(p, "conn4_tags");
 	p->tags[1] = map_memory(p, "conn6_tags");
+	p->keys[0] = map_memory(p, "conn4_keys");
+	p->keys[1] = map_memory(p, "conn6_keys");
 	p->conns[0] = map_memory(p, "conn4");
 	p->conns[1] = map_memory(p, "conn6");
 	p->svcs = map_memory(p, "svcs");

@@ -13,6 +13,7 @@
 
 #include <culvert/conn.h>
 #include <culvert/lb.h>
+#include <culvert/vip.h>
 
 #include "frame.h"
 
@@ -25,6 +26,7 @@ struct path {
 	struct cv_uplink *uplinks;
 	uint32_t *locks;
 	struct cv_tags *tags[2]; /* [v6] */
+	struct cv_keys *keys[2];
 	void *conns[2];
 	struct cv_service *svcs;
 	struct cv_dest *dests;

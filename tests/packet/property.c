@@ -317,15 +317,12 @@ static void wind_up(struct cv_conn_common *by_xdp, const struct cv_conn_common *
 		by_xdp->expires = by_tc->expires;
 }
 
-/* What the tag has counted, as if the entry had. */
-static bool settle(const struct path *p, bool v6, uint32_t slot)
+/* Did a packet go by the tag alone since the sweeper came? */
+static bool lags_behind(const struct path *p, bool v6, uint32_t slot)
 {
-	struct cv_conn_common *c = table_at(p, v6, slot);
-	__u64 *tag = table_tag(p, v6, slot), seen = CV_TAG_LIVE | CV_TAG_SEEN;
+	__u32 seen = CV_TAG_LIVE | CV_TAG_SEEN;
 
-	c->in_pkts = cv_in_pkts(c, *tag);
-	*tag &= ~CV_TAG_PKTS;
-	return (*tag & seen) == seen;
+	return (*table_tag(p, v6, slot) & seen) == seen;
 }
 
 /*
@@ -336,10 +333,7 @@ static void settle_both(bool v6, uint32_t slot)
 {
 	struct cv_conn_common *a = table_at(directors[XDP_DOOR], v6, slot),
 			      *b = table_at(directors[TC_DOOR], v6, slot);
-	bool lags = settle(directors[XDP_DOOR], v6, slot);
-
-	lags |= settle(directors[TC_DOOR], v6, slot);
-	if (!lags)
+	if (!lags_behind(directors[XDP_DOOR], v6, slot) && !lags_behind(directors[TC_DOOR], v6, slot))
 		wind_up(a, b);
 	else if (cv_before(a->expires, b->expires))
 		a->expires = b->expires;

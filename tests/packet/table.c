@@ -14,7 +14,7 @@ struct cv_conn_common *table_at(const struct path *p, bool v6, uint32_t slot)
 		    &((struct cv_conn4 *)p->conns[0])[slot].c;
 }
 
-__u64 *table_tag(const struct path *p, bool v6, uint32_t slot)
+__u32 *table_tag(const struct path *p, bool v6, uint32_t slot)
 {
 	return &p->tags[v6][slot / CV_WAYS].tag[slot % CV_WAYS];
 }
@@ -154,14 +154,14 @@ static void count_entry(struct audit *a, bool v6, uint32_t slot)
 static void audit_slot(struct audit *a, bool v6, uint32_t slot)
 {
 	const struct cv_conn_common *c = table_at(a->p, v6, slot);
-	uint64_t tag = *table_tag(a->p, v6, slot) & CV_TAG_CLIENT;
+	uint32_t tag = *table_tag(a->p, v6, slot) & CV_TAG_CLIENT;
 
 	if (c->ctl & CV_CTL_BUSY)
 		broken(a, "slot %u is busy at rest (ctl %08x)", slot, c->ctl);
 	if (c->ctl & CV_CTL_LIVE && !tag)
 		broken(a, "slot %u is live without a tag", slot);
 	if (!(c->ctl & CV_CTL_LIVE) && tag)
-		broken(a, "slot %u has the tag %jx and no live entry", slot, (uintmax_t)tag);
+		broken(a, "slot %u has the tag %x and no live entry", slot, tag);
 	if (c->ctl & CV_CTL_LIVE)
 		count_entry(a, v6, slot);
 }

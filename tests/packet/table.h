@@ -11,7 +11,7 @@ static inline uint32_t table_slots(const struct path *p, bool v6)
 }
 
 struct cv_conn_common *table_at(const struct path *p, bool v6, uint32_t slot);
-__u64 *table_tag(const struct path *p, bool v6, uint32_t slot);
+__u32 *table_tag(const struct path *p, bool v6, uint32_t slot);
 
 /* The addresses of an entry. */
 union cv_addr table_caddr(const struct path *p, bool v6, uint32_t slot);
