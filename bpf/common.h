@@ -44,13 +44,17 @@
 		x_;                                               \
 	})
 
-static __always_inline void count_cause(__u32 cause)
+static __always_inline void count_cause_at(__u32 cause, __u32 cpu)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
 	struct cv_causes *c = bpf_map_lookup_elem(&causes, &cpu);
 
 	if (c && cause < CV_C_COUNT)
 		c->n[cause]++;
+}
+
+static __always_inline void count_cause(__u32 cause)
+{
+	count_cause_at(cause, bpf_get_smp_processor_id());
 }
 
 static __always_inline struct cv_dest *dest_at(__u32 index)

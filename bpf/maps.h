@@ -28,7 +28,7 @@ const volatile struct cv_geometry geo = {
 struct cv_settings settings SEC(".data.settings");
 struct cv_clock clock SEC(".data.clock");
 
-/* Locks of the home sets (C5), a cache line's worth of sets to a line. */
+/* Locks of clients' hashes (C5). */
 __u32 set_locks[CV_LOCKS] SEC(".data.locks");
 
 /*

@@ -391,10 +391,9 @@ GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second)
 	return worth < CONN_KEEP ? (__u64)slot << 32 | ctl : NO_ROOM;
 }
 
-/* Of both orders of a pair of sets the same. */
 static __always_inline __u32 *lock_of(const struct place *at)
 {
-	return &set_locks[(at->home + at->second) % CV_LOCKS];
+	return &set_locks[(at->client >> 1) % CV_LOCKS];
 }
 
 static __always_inline bool set_lock(const struct place *at)
@@ -462,7 +461,7 @@ static __always_inline enum sought conn_seek_id(bool v6, const struct conn_key *
 	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k, call));
 	struct cv_conn_common *c;
 
-	if (!conn_probe(v6, at.home, at.client, k, call, out) && !conn_probe(v6, at.second, at.client, k, call, out))
+	if (!conn_probe(v6, at.home, at.client, k, call, out) && !conn_probe(v6, place_second(v6, &at), at.client, k, call, out))
 		return NOT_FOUND;
 	c = conn_at(v6, out->slot);
 	return c && conn_expired(c, READ_ONCE(clock.now)) ? FOUND_EXPIRED : FOUND;
@@ -492,7 +491,7 @@ static __always_inline bool conn_find_slot(const struct conn_key *k, __u64 call,
 	return found == FOUND || (found == FOUND_EXPIRED && !conn_end_expired(k->v6, out->slot, out->ctl));
 }
 
-/* Under the lock of the home set. */
+/* Under the lock of its client (C5). */
 static __always_inline enum made conn_insert_locked(bool v6, const struct place *at, const struct new_conn *n,
 						    struct conn_id *out)
 {
@@ -502,9 +501,9 @@ static __always_inline enum made conn_insert_locked(bool v6, const struct place 
 
 	if (conn_find_slot(&n->key, n->call, out))
 		return CONN_THERE;
-	room = free_room(v6, at->home, at->second);
+	room = free_room(v6, at->home, place_second(v6, at));
 	if (room == NO_ROOM)
-		room = find_room(v6, at->home, at->second);
+		room = find_room(v6, at->home, place_second(v6, at));
 	if (room == NO_ROOM)
 		return CONN_FULL;
 	slot = room >> 32;

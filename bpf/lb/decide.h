@@ -141,7 +141,7 @@ static __always_inline bool lookup(struct flow *f, bool v6, struct conn_id *id)
 	struct cv_conn_common *c;
 
 	if (seen == GLANCE_NONE)
-		seen = conn_glance(v6, at.second, at.client, &f->key, id);
+		seen = conn_glance(v6, place_second(v6, &at), at.client, &f->key, id);
 	if (unlikely(seen == GLANCE_UNSURE))
 		return conn_find_slot(&f->key, 0, id);
 	if (seen == GLANCE_NONE)

@@ -73,21 +73,31 @@ static __always_inline void dest_move_conn(struct cv_dest *d, bool inactive)
 	__sync_fetch_and_add(&d->inactconns, inactive ? 1 : -1);
 }
 
-static __always_inline struct cv_counters *dest_counters(__u32 dest)
+static __always_inline struct cv_counters *dest_counters_at(__u32 dest, __u32 cpu)
 {
-	__u32 at = dest * geo.ncpus + bpf_get_smp_processor_id();
+	__u32 at = dest * geo.ncpus + cpu;
 
 	return bpf_map_lookup_elem(&counters, &at);
 }
 
-static __always_inline void count_in(__u32 dest, __u32 bytes)
+static __always_inline struct cv_counters *dest_counters(__u32 dest)
 {
-	struct cv_counters *n = dest_counters(dest);
+	return dest_counters_at(dest, bpf_get_smp_processor_id());
+}
+
+static __always_inline void count_in_at(__u32 dest, __u32 cpu, __u32 bytes)
+{
+	struct cv_counters *n = dest_counters_at(dest, cpu);
 
 	if (n) {
 		n->inpkts++;
 		n->inbytes += bytes;
 	}
+}
+
+static __always_inline void count_in(__u32 dest, __u32 bytes)
+{
+	count_in_at(dest, bpf_get_smp_processor_id(), bytes);
 }
 
 static __always_inline void count_out(__u32 dest, __u32 bytes)

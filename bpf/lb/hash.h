@@ -12,8 +12,7 @@
 #include "../common.h"
 
 struct place {
-	__u32 home;   /* set tried first */
-	__u32 second; /* set tried when it is not there */
+	__u32 home;   /* set tried first; see place_second() */
 	__u32 client; /* CV_TAG_CLIENT */
 	__u32 key;    /* of cv_keys, as far as the client makes it */
 };
@@ -51,20 +50,26 @@ static __always_inline __u32 minus(__u32 a, __u32 b, __u32 n)
 	return difference + negative(difference) * n;
 }
 
-/*
- * home + second is a function of CV_TAG_CLIENT, modulo the number of sets: two
- * connections that share a tag and a set share both sets (C9).
- */
 static __always_inline struct place place_of(bool v6, __u64 hash)
 {
-	__u32 sets = v6 ? geo.sets6 : geo.sets4, client = hash & CV_TAG_CLIENT;
 	struct place at;
 
-	at.client = client + !client;
-	at.home = scale(hash >> 32, sets);
-	at.second = minus(scale(at.client * (__u32)geo.hash_key[2], sets), at.home, sets);
+	at.home = scale(hash >> 32, v6 ? geo.sets6 : geo.sets4);
+	at.client = (hash & CV_TAG_CLIENT) | 1;
 	at.key = hash >> 14;
 	return at;
+}
+
+/*
+ * The set tried when it is not in the first. Both together are a function of
+ * CV_TAG_CLIENT, modulo the number of sets: two connections that share a tag and a
+ * set share both sets (C9).
+ */
+static __always_inline __u32 place_second(bool v6, const struct place *at)
+{
+	__u32 sets = v6 ? geo.sets6 : geo.sets4;
+
+	return minus(scale(at->client * (__u32)geo.hash_key[2], sets), at->home, sets);
 }
 
 /*

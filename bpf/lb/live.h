@@ -36,26 +36,28 @@ struct live {
 	union cv_addr vaddr;
 	__u32 ports;	/* source port low, destination port high, as in a connection */
 	__u32 len;	/* bytes of the network layer */
-	__u32 ctl;	/* what the connection's ctl has to be under LIVE_CTL */
 	__u8 proto;
 };
 
 #define LIVE_CTL (CV_CTL_STATE | CV_CTL_LIVE | CV_CTL_TEMPLATE | CV_CTL_STALE)
 
-/* For this device, where clients' packets come in? */
+/*
+ * For this device, where clients' packets come in? The eight bytes at the address
+ * are it and two more, which the shifts leave out.
+ */
 static __always_inline bool live_device(const struct xdp_md *ctx, void *data)
 {
 	__u32 in = ctx->ingress_ifindex;
 	const struct cv_uplink *u = &uplinks[in % CV_UPLINKS];
 
-	return !((u->ifindex ^ in) | (AT(__u32, data, 0) ^ AT(__u32, u->mac, 0)) |
-		 (AT(__u16, data, 4) ^ AT(__u16, u->mac, 4)) | u->replies);
+	return u->ifindex == in && !((AT(__u64, data, 0) ^ AT(__u64, u->mac, 0)) << 16) && !u->replies;
 }
 
 /* 0 if it is the packet's connection, alive and established, by direct routing. */
 static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *c, const struct live *l, __u32 ctl)
 {
-	__u64 rest = (AT(__u32, c, offsetof(struct cv_conn_common, cport)) ^ l->ports) | ((ctl ^ l->ctl) & LIVE_CTL) |
+	__u32 established = CV_CTL_LIVE | (l->proto == IPPROTO_TCP ? CV_TCP_ESTABLISHED : CV_UDP_NORMAL);
+	__u64 rest = (AT(__u32, c, offsetof(struct cv_conn_common, cport)) ^ l->ports) | ((ctl ^ established) & LIVE_CTL) |
 		     (c->proto ^ l->proto) | (c->method ^ CV_DROUTE);
 
 	if (v6) {
@@ -97,13 +99,13 @@ static __always_inline bool live_find(bool v6, const struct live *l, struct live
 	out->key = at.key ^ out->vip;
 	marks = tags_of_client(t, at.client);
 	if (unlikely(!marks)) {
-		at.home = at.second;
+		at.home = place_second(v6, &at);
 		t = tags_at(v6, at.home);
 		if (!t)
 			return false;
 		marks = tags_of_client(t, at.client);
 	}
-	if (unlikely(!marks | marks & (marks - 1)))
+	if (unlikely(!marks || marks & (marks - 1)))
 		return false;
 	way = way_of(marks);
 	out->word = &t->tag[way];
@@ -169,21 +171,29 @@ static __always_inline bool live_reaches(enum live_in in, const struct cv_nextho
 {
 	if (in == LIVE_XDP)
 		return nh->flags & CV_NH_XDP;
-	return !((nh->flags & (CV_NH_LOCAL | CV_NH_UNRESOLVED | CV_NH_LOST)) | !nh->ifindex);
+	return !(nh->flags & (CV_NH_LOCAL | CV_NH_UNRESOLVED | CV_NH_LOST)) && nh->ifindex;
 }
 
 /* Is nothing due at the destination that the other way would see to: next hop, neighbour? */
 static __always_inline bool live_fresh(enum live_in in, const struct cv_dest *d, const struct cv_nexthop *nh,
 				       const struct live *l, __u32 now)
 {
-	return !((int)!(READ_ONCE(d->flags) & CV_DEST_AVAILABLE) | !live_reaches(in, nh) | (l->len > nh->mtu) |
-		 (READ_ONCE(d->nh_due) - now - 1 >= NEIGH_TTL_LIVE) |
-		 (now - READ_ONCE(d->neigh_seen) >= NEIGH_TTL_LIVE));
+	return READ_ONCE(d->flags) & CV_DEST_AVAILABLE && live_reaches(in, nh) && l->len <= nh->mtu &&
+	       READ_ONCE(d->nh_due) - now - 1 < NEIGH_TTL_LIVE && now - READ_ONCE(d->neigh_seen) < NEIGH_TTL_LIVE;
+}
+
+/* count_in() and count_cause() in one. */
+static __always_inline void live_count(__u32 dest, __u32 bytes)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	count_in_at(dest, cpu, bytes);
+	count_cause_at(CV_C_SENT, cpu);
 }
 
 static __always_inline int live_send(enum live_in in, void *data, void *end, bool v6, const struct live *l)
 {
-	__u32 now = READ_ONCE(clock.now), timeout, ctl = 0, index;
+	__u32 now = READ_ONCE(clock.now), timeout = 0, ctl = 0, index;
 	struct cv_conn_common *c = NULL;
 	struct cv_nexthop *nh;
 	struct live_at at;
@@ -191,10 +201,10 @@ static __always_inline int live_send(enum live_in in, void *data, void *end, boo
 
 	if (!live_find(v6, l, &at))
 		return LIVE_NOT;
-	timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
-							     CV_TIMEOUT_UDP];
 	index = at.tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST;
 	if (unlikely(!(at.tag & CV_TAG_LIVE))) {
+		timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
+								     CV_TIMEOUT_UDP];
 		c = live_entry(v6, at.slot, l, now, timeout, &ctl);
 		if (!c)
 			return LIVE_NOT;
@@ -212,19 +222,17 @@ static __always_inline int live_send(enum live_in in, void *data, void *end, boo
 		live_by_entry(c, ctl, now + timeout, timeout, &at);
 	else
 		live_by_tag(&at);
-	count_in(index, l->len);
-	count_cause(CV_C_SENT);
+	live_count(index, l->len);
 	set_macs(data, nh);
 	return bpf_redirect(nh->ifindex, 0);
 }
 
 /*
  * A segment with ACK and none of SYN, FIN, RST; or a datagram; its header, behind
- * one of `ip` bytes, within the packet's own length. What its connection's ctl is to be.
+ * one of `ip` bytes, within the packet's own length.
  */
 static __always_inline bool live_l4(void *l4, __u32 ip, struct live *l)
 {
-	l->ctl = CV_CTL_LIVE | (l->proto == IPPROTO_TCP ? CV_TCP_ESTABLISHED : CV_UDP_NORMAL);
 	if (likely(l->proto == IPPROTO_TCP))
 		return l->len >= ip + sizeof(struct tcphdr) &&
 		       (AT(__u8, l4, 13) & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
@@ -275,11 +283,11 @@ static __always_inline int live6(enum live_in in, void *data, void *end, __u32 l
 
 static __always_inline int live_frame(enum live_in in, void *data, void *end, __u32 len)
 {
-	struct ethhdr *eth = data;
+	__be16 proto = AT(__be16, data, offsetof(struct ethhdr, h_proto));
 
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
+	if (proto == bpf_htons(ETH_P_IP))
 		return live4(in, data, end, len);
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+	if (proto == bpf_htons(ETH_P_IPV6))
 		return live6(in, data, end, len);
 	return LIVE_NOT;
 }
@@ -287,15 +295,10 @@ static __always_inline int live_frame(enum live_in in, void *data, void *end, __
 static __noinline int live_door(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
 
-	if ((void *)(eth + 1) > end || !live_device(ctx, data) || !settings.num_services)
+	if (data + ETH_HLEN > end || !live_device(ctx, data) || !settings.num_services)
 		return LIVE_NOT;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return live4(LIVE_XDP, data, end, 0);
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return live6(LIVE_XDP, data, end, 0);
-	return LIVE_NOT;
+	return live_frame(LIVE_XDP, data, end, 0);
 }
 
 /*

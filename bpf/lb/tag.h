@@ -74,7 +74,7 @@ static __always_inline void key_set(bool v6, __u32 slot, __u32 key)
 
 /*
  * Those of this client are never LIVE from now on. Returns whether there are any.
- * Under the lock of the pair (C5).
+ * Under the client's lock (C5).
  */
 static __always_inline bool tag_twins(struct cv_tags *t, __u32 client)
 {
@@ -93,7 +93,7 @@ static __always_inline void tag_write(bool v6, __u32 slot, const struct place *a
 {
 	bool twin = tag_twins(tags_at(v6, at->home), at->client);
 
-	twin |= tag_twins(tags_at(v6, at->second), at->client);
+	twin |= tag_twins(tags_at(v6, place_second(v6, at)), at->client);
 	if (twin || dest > CV_TAG_NODEST)
 		dest = CV_TAG_NODEST;
 	key_set(v6, slot, at->key);

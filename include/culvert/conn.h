@@ -30,7 +30,7 @@
  *     connection ends by the swap from live to busy: whoever wins the swap
  *     adjusts the counts of the destination. Every connection is therefore
  *     counted exactly once, in activeconns or in inactconns.
- * C5  A key appears once: it is inserted under the lock of its pair of sets (one
+ * C5  A key appears once: it is inserted under the lock of its CV_TAG_CLIENT (one
  *     of CV_LOCKS stripes), after a last look. The lock is taken with a bounded
  *     number of tries and held across no helper but the clock; a packet that
  *     cannot have it in time is dropped and counted, and never waits.
@@ -48,11 +48,11 @@
  *     to read no entry: it is established, its timer is long, and its packets go
  *     to the tag's destination by direct routing. Among connections this is exact:
  *     CV_TAG_CLIENT determines the pair of sets together with either of them, so
- *     all that share it meet under one lock; there each of them gets CV_TAG_NODEST
+ *     all that share it and a set meet under one lock; there each of them gets CV_TAG_NODEST
  *     and is never LIVE again. A packet of no connection could take a tag for its
  *     own. Therefore its virtual address, port and protocol are compared with
  *     the destination's (cv_dest.vip_key), so that what is for no service never
- *     is; a segment that is for it, and stray, goes with a chance of 8 in 2^14 to
+ *     is; a segment that is for it, and stray, goes with a chance of 8 in 2^13 to
  *     a server of its service, which answers with RST as this host would. Where a
  *     packet without a connection makes one (UDP, sloppy_tcp), or the destination
  *     has no single virtual address, the set's cv_keys say for sure (48 bits with
@@ -71,7 +71,7 @@ struct cv_tags {
 	__u32 tag[CV_WAYS];	/* no CV_TAG_CLIENT: free */
 };
 
-#define CV_TAG_CLIENT 0x3fffU		/* 14 bits of the client's hash, never 0 in a tag in use */
+#define CV_TAG_CLIENT 0x3fffU		/* 14 bits of the client's hash; in a tag in use the lowest is 1 */
 #define CV_TAG_DEST_SHIFT 14		/* 16 bits: index of the destination, or CV_TAG_NODEST */
 #define CV_TAG_NODEST 0xffffU		/* too large, or another has the same CLIENT: never LIVE */
 #define CV_TAG_SEEN (1U << 30)		/* a packet came since the timer was set */
