@@ -164,8 +164,6 @@ static int save_link(const struct cv_ipv_link *link, void *arg)
 	struct save *s = arg;
 	int err;
 
-	if (!link->here && !link->netns[0] && !link->netns_known)
-		return cmd_error("save", "cannot find out in which network namespace %s is", link->inner.name), -EAGAIN;
 	if (!link->here && !link->netns[0]) {
 		cmd_error("save", "%s is in a network namespace without a name: left out", link->inner.name);
 		s->left_out = true;
@@ -263,7 +261,7 @@ static int save_to(struct save *s, const char *file, bool conns)
 	if (err && out.err)
 		return cmd_error("save", "%s: %s", file ? file : "standard output", strerror(-out.err));
 	if (err)
-		return err == -EAGAIN ? CMD_FAILED : cmd_lib_error("save", NULL, err);
+		return cmd_lib_error("save", NULL, err);
 	err = file ? beside_commit(&b, file) : 0;
 	if (err)
 		return cmd_error("save", "%s: %s", file, strerror(-err));

@@ -242,3 +242,12 @@ int bpffs_remove(int dir, const char *name)
 	}
 	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
+
+int bpffs_discard(int dir, const char *name, const char *scrap)
+{
+	int err = bpffs_remove(dir, scrap);
+
+	if (!err && renameat(dir, name, dir, scrap) < 0 && errno != ENOENT)
+		err = -errno;
+	return err ? err : bpffs_remove(dir, scrap);
+}

@@ -29,4 +29,10 @@ int bpffs_get(int dir, const char *name);
 /* Removes a pin, or a directory with all that is in it. It is no error if there is none. */
 int bpffs_remove(int dir, const char *name);
 
+/*
+ * Likewise, of a directory of which there must be all or nothing: it takes the name `scrap` before it is
+ * emptied, and what a killed one left under that name goes first.
+ */
+int bpffs_discard(int dir, const char *name, const char *scrap);
+
 #endif

@@ -14,6 +14,7 @@
 #include "culvert0.h"
 #include "devices.h"
 #include "journal.h"
+#include "mapkeys.h"
 #include "sysctl.h"
 #include "tchook.h"
 #include "why.h"
@@ -211,16 +212,23 @@ static int add_device(struct devices *d, uint32_t ifindex, uint32_t flags)
 /* Those that the map knows of, and the loopback device. */
 static int read_devices(struct cv *cv, struct devices *out)
 {
+	_cleanup_(map_keys_free) struct map_keys known = {};
 	int fd = map_fd(cv, MAP_DEVICES), err = add_device(out, LOOPBACK_IFINDEX, 0);
-	uint32_t at = 0, *before = NULL;
+	const uint32_t *ifindexes;
 	struct cv_device dev;
 
 	if (fd < 0)
 		return fd;
-	while (!err && bpf_map_get_next_key(fd, before, &at) == 0) {
-		before = &at;
-		if (at != LOOPBACK_IFINDEX && bpf_map_lookup_elem(fd, &at, &dev) == 0)
-			err = add_device(out, at, dev.flags);
+	if (!err)
+		err = map_keys(fd, sizeof(*ifindexes), &known);
+	ifindexes = known.keys;
+	for (uint32_t i = 0; i < known.n && !err; i++) {
+		if (ifindexes[i] == LOOPBACK_IFINDEX)
+			continue;
+		if (bpf_map_lookup_elem(fd, &ifindexes[i], &dev) == 0)
+			err = add_device(out, ifindexes[i], dev.flags);
+		else if (errno != ENOENT)
+			err = cv_fail(-errno, "cannot read a device: %s", strerror(errno));
 	}
 	return err;
 }

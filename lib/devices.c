@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "devices.h"
+#include "mapkeys.h"
 #include "rtnl_internal.h"
 #include "tick.h"
 #include "why.h"
@@ -31,7 +32,8 @@ int devices_mark(struct cv *cv, uint32_t ifindex, uint32_t mask, uint32_t flags)
 
 	if (fd < 0)
 		return fd;
-	bpf_map_lookup_elem(fd, &ifindex, &dev);
+	if (bpf_map_lookup_elem(fd, &ifindex, &dev) < 0 && errno != ENOENT)
+		return cv_fail(-errno, "map devices: %s", strerror(errno));
 	old = dev;
 	dev.flags = (dev.flags & ~mask) | flags;
 	if (dev.flags == old.flags)
@@ -73,20 +75,18 @@ static bool is_found(const struct found *f, uint32_t ifindex)
 	return false;
 }
 
-static void forget_others(const struct found *f)
+static int forget_others(const struct found *f)
 {
+	_cleanup_(map_keys_free) struct map_keys known = {};
 	int fd = map_fd(f->cv, MAP_DEVICES);
-	uint32_t at, next, *before = NULL;
+	int err = fd < 0 ? fd : map_keys(fd, sizeof(uint32_t), &known);
+	const uint32_t *ifindexes = known.keys;
 
-	while (bpf_map_get_next_key(fd, before, &next) == 0) {
-		if (!is_found(f, next)) {
-			/* Deleted, it would start the walk over: the one before still stands. */
-			bpf_map_delete_elem(fd, &next);
-			continue;
-		}
-		at = next;
-		before = &at;
+	for (uint32_t i = 0; i < known.n && !err; i++) {
+		if (!is_found(f, ifindexes[i]) && bpf_map_delete_elem(fd, &ifindexes[i]) < 0 && errno != ENOENT)
+			err = cv_fail(-errno, "cannot forget a device: %s", strerror(errno));
 	}
+	return err;
 }
 
 /* ---- what the kernel says (6.3 and later) ---------------------------------- */
@@ -190,10 +190,10 @@ int devices_refresh_now(struct cv *cv)
 
 	if (err == -ENOENT)
 		err = ask_drivers(&f);
-	if (!err) {
-		forget_others(&f);
+	if (!err)
+		err = forget_others(&f);
+	if (!err)
 		cv->devices_read = tick_ns();
-	}
 	free(f.ifindexes);
 	return err;
 }

@@ -66,6 +66,17 @@ static int forget_restore(int dir)
 	return err ? err : -ENOENT;
 }
 
+/*
+ * How often the directory is made again, or opened and locked: whenever it goes away in between, another command has
+ * come to an end.
+ */
+#define DIR_TRIES 100
+
+static int goes_away(void)
+{
+	return cv_fail(-EBUSY, "other commands remove the instance as often as it is made");
+}
+
 int instance_dir(bool create, int *out)
 {
 	_cleanup_fd_ int root = -1, dir = -1;
@@ -75,12 +86,16 @@ int instance_dir(bool create, int *out)
 		err = bpffs_open(create, &root);
 	if (err)
 		return err;
-	do {
+	for (int tries = 0; tries < DIR_TRIES; tries++) {
 		cleanup_fd(&dir);
 		err = open_own(root, create, &dir);
 		if (!err && restoring_left(dir))
 			err = forget_restore(dir);
-	} while (err == -ENOENT && create);
+		if (err != -ENOENT || !create)
+			break;
+	}
+	if (err == -ENOENT && create)
+		return goes_away();
 	if (!err)
 		*out = take_fd(dir);
 	return err;
@@ -104,14 +119,16 @@ int instance_lock(int dir, unsigned int seconds)
 int instance_dir_locked(unsigned int seconds, int *out)
 {
 	_cleanup_fd_ int dir = -1;
-	int err;
+	int err = -ENOENT;
 
-	do {
+	for (int tries = 0; tries < DIR_TRIES && err == -ENOENT; tries++) {
 		cleanup_fd(&dir);
 		err = instance_dir(true, &dir);
 		if (!err)
 			err = instance_lock(dir, seconds);
-	} while (err == -ENOENT);
+	}
+	if (err == -ENOENT)
+		err = goes_away();
 	if (!err)
 		err = lifeline_tie(dir);
 	if (err)

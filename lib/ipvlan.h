@@ -75,7 +75,6 @@ struct cv_ipv_link {
 	struct rtnl_link host;
 	uint64_t netns_ino;	/* 0: not known */
 	char netns[NETNS_NAME]; /* "" if it has no name */
-	bool netns_known;	/* it could be found out */
 	bool here;		/* its namespace is the master's */
 };
 

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "ipvlan_internal.h"
+#include "mapkeys.h"
 #include "why.h"
 
 /* ---- what is an address ----------------------------------------------------------- */
@@ -121,10 +122,27 @@ static int route_one(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_k
 	return cv_fail(err, "cannot route %s to the slave: %s", text, strerror(-err));
 }
 
+/* It is this slave's already: as configured from now on, if the data path was quicker. */
+static int claim_known(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
+		       const struct cv_ipv_addr *value)
+{
+	struct cv_ipv_addr old;
+
+	if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], key, &old) < 0 || old.slave != slot)
+		return cv_fail(-EADDRINUSE, "Address already assigned to an ipvlan device.");
+	if (!(old.flags & CV_IPV_CLAIMED))
+		return cv_plain(-EEXIST);
+	if (bpf_map_update_elem(v->maps[IPV_ADDRS], key, value, BPF_EXIST) < 0)
+		return cv_plain(-errno);
+	__atomic_fetch_sub(&v->slaves[slot].claims, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
 int ipv_addr_claim(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p)
 {
 	struct cv_ipv_addr_key key = key_of(v, slot, p);
-	struct cv_ipv_addr value = { .slave = slot, .plen = p->plen }, old;
+	struct cv_ipv_addr value = { .slave = slot, .plen = p->plen };
+	bool known = false;
 	int err = usable(p);
 
 	if (err)
@@ -132,18 +150,15 @@ int ipv_addr_claim(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *
 	if (bpf_map_update_elem(v->maps[IPV_ADDRS], &key, &value, BPF_NOEXIST) < 0) {
 		if (errno != EEXIST)
 			return cv_fail(-errno, "no room for another address: %s", strerror(errno));
-		if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &old) < 0 || old.slave != slot)
-			return cv_fail(-EADDRINUSE,
-				       "Address already assigned to an ipvlan device.");
-		if (!(old.flags & CV_IPV_CLAIMED))
-			return cv_plain(-EEXIST);
-		/* The data path was quicker. From now on it is as configured. */
-		bpf_map_update_elem(v->maps[IPV_ADDRS], &key, &value, BPF_EXIST);
-		__atomic_fetch_sub(&v->slaves[slot].claims, 1, __ATOMIC_RELAXED);
+		err = claim_known(v, slot, &key, &value);
+		known = err == -EEXIST;
+		if (err && !known)
+			return err;
 	}
-	if (!routed(v, slot))
-		return 0;
-	err = route_one(v, slot, &key, true);
+	err = routed(v, slot) ? route_one(v, slot, &key, true) : 0;
+	/* Known, it may have lost its route, or have been killed before it got one. */
+	if (known)
+		return !err || err == -EEXIST ? cv_plain(-EEXIST) : err;
 	if (err)
 		bpf_map_delete_elem(v->maps[IPV_ADDRS], &key);
 	return err;
@@ -154,13 +169,17 @@ int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix
 	struct cv_ipv_addr_key key = key_of(v, slot, p);
 	struct cv_ipv_addr old;
 
-	if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &old) < 0 || old.slave != slot)
-		return -ENOENT;
-	bpf_map_delete_elem(v->maps[IPV_ADDRS], &key);
-	if (old.flags & CV_IPV_CLAIMED)
-		__atomic_fetch_sub(&v->slaves[slot].claims, 1, __ATOMIC_RELAXED);
+	if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &old) < 0)
+		return cv_plain(-errno);
+	if (old.slave != slot)
+		return cv_plain(-ENOENT);
+	/* Killed in between, it is still known, and found again. */
 	if (routed(v, slot))
 		route_one(v, slot, &key, false);
+	if (bpf_map_delete_elem(v->maps[IPV_ADDRS], &key) < 0)
+		return cv_plain(-errno);
+	if (old.flags & CV_IPV_CLAIMED)
+		__atomic_fetch_sub(&v->slaves[slot].claims, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -172,17 +191,17 @@ static int each_key(struct cv_ipv *v, uint32_t slot,
 				void *arg),
 		    void *arg)
 {
-	struct cv_ipv_addr_key key, next;
+	_cleanup_(map_keys_free) struct map_keys all = {};
+	const struct cv_ipv_addr_key *keys;
 	struct cv_ipv_addr value;
-	bool more = bpf_map_get_next_key(v->maps[IPV_ADDRS], NULL, &next) == 0;
-	int err = 0;
+	int err = map_keys(v->maps[IPV_ADDRS], sizeof(*keys), &all);
 
-	while (more && !err) {
-		key = next;
-		more = bpf_map_get_next_key(v->maps[IPV_ADDRS], &key, &next) == 0;
-		if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &value) == 0 &&
-		    value.slave == slot)
-			err = each(v, slot, &key, arg);
+	keys = all.keys;
+	for (uint32_t i = 0; i < all.n && !err; i++) {
+		if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &keys[i], &value) < 0)
+			err = errno == ENOENT ? 0 : cv_plain(-errno);
+		else if (value.slave == slot)
+			err = each(v, slot, &keys[i], arg);
 	}
 	return err;
 }
@@ -190,14 +209,16 @@ static int each_key(struct cv_ipv *v, uint32_t slot,
 static int release_key(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
 		       void *arg)
 {
-	bpf_map_delete_elem(v->maps[IPV_ADDRS], key);
-	return 0;
+	return bpf_map_delete_elem(v->maps[IPV_ADDRS], key) < 0 && errno != ENOENT ? cv_plain(-errno) : 0;
 }
 
-void ipv_addr_release_all(struct cv_ipv *v, uint32_t slot)
+int ipv_addr_release_all(struct cv_ipv *v, uint32_t slot)
 {
-	each_key(v, slot, release_key, NULL);
-	v->slaves[slot].claims = 0;
+	int err = each_key(v, slot, release_key, NULL);
+
+	if (!err)
+		v->slaves[slot].claims = 0;
+	return err;
 }
 
 static int route_key(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key, void *arg)
@@ -272,10 +293,11 @@ static int see_owned(const struct rtnl_addr *addr, void *arg)
 	struct cv_ipv_prefix p = { .family = addr->family, .plen = addr->plen, .addr = addr->addr };
 	struct cv_ipv_addr_key key = key_of(e->v, e->slot, &p);
 	struct cv_ipv_addr value;
-	bool owned = bpf_map_lookup_elem(e->v->maps[IPV_ADDRS], &key, &value) == 0 &&
-		     value.slave == e->slot;
+	bool known = bpf_map_lookup_elem(e->v->maps[IPV_ADDRS], &key, &value) == 0;
 
-	return e->each(addr, owned, e->arg);
+	if (!known && errno != ENOENT)
+		return cv_plain(-errno);
+	return e->each(addr, known && value.slave == e->slot, e->arg);
 }
 
 int cv_ipv_each_addr(struct cv_ipv *v, const struct cv_ipv_link *link,
@@ -321,21 +343,34 @@ int cv_ipv_disallow(struct cv_ipv *v, const struct cv_ipv_link *link, const stru
 int cv_ipv_each_allow(struct cv_ipv *v, uint32_t slot,
 		      int (*each)(const struct cv_ipv_prefix *p, void *arg), void *arg)
 {
-	struct cv_ipv_allow_key key, next;
-	bool more = bpf_map_get_next_key(v->maps[IPV_ALLOWS], NULL, &next) == 0;
-	int stop = 0;
+	_cleanup_(map_keys_free) struct map_keys all = {};
+	const struct cv_ipv_allow_key *keys;
+	int stop = map_keys(v->maps[IPV_ALLOWS], sizeof(*keys), &all);
 
-	while (more && !stop) {
-		key = next;
-		more = bpf_map_get_next_key(v->maps[IPV_ALLOWS], &key, &next) == 0;
-		if (key.slave == slot) {
-			struct cv_ipv_prefix p = {
-				.family = (uint8_t)key.family,
-				.plen = (uint8_t)(key.prefixlen - CV_IPV_ALLOW_FIXED),
-				.addr = key.addr,
-			};
+	keys = all.keys;
+	for (uint32_t i = 0; i < all.n && !stop; i++) {
+		struct cv_ipv_prefix p = {
+			.family = (uint8_t)keys[i].family,
+			.plen = (uint8_t)(keys[i].prefixlen - CV_IPV_ALLOW_FIXED),
+			.addr = keys[i].addr,
+		};
+
+		if (keys[i].slave == slot)
 			stop = each(&p, arg);
-		}
 	}
 	return stop;
+}
+
+int ipv_disallow_all(struct cv_ipv *v, uint32_t slot)
+{
+	_cleanup_(map_keys_free) struct map_keys all = {};
+	const struct cv_ipv_allow_key *keys;
+	int err = v->slaves[slot].has_allow ? map_keys(v->maps[IPV_ALLOWS], sizeof(*keys), &all) : 0;
+
+	keys = all.keys;
+	for (uint32_t i = 0; i < all.n && !err; i++) {
+		if (keys[i].slave == slot && bpf_map_delete_elem(v->maps[IPV_ALLOWS], &keys[i]) < 0 && errno != ENOENT)
+			err = cv_plain(-errno);
+	}
+	return err;
 }

@@ -69,16 +69,20 @@ static int clsact_attach(int fd, enum ipv_prog prog, uint32_t ifindex)
 	return err ? cv_fail(err, "cannot attach to clsact: %s", strerror(-err)) : 0;
 }
 
-static void clsact_detach(enum ipv_prog prog, uint32_t ifindex)
+static int clsact_detach(enum ipv_prog prog, uint32_t ifindex)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 			    .attach_point = hooks[prog].clsact);
 	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
 			    .priority = hooks[prog].priority);
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	int err = bpf_tc_detach(&hook, &opts);
 
-	bpf_tc_detach(&hook, &opts);
 	libbpf_set_print(print);
+	/* No such filter, qdisc or device. */
+	if (err == -ENOENT || err == -EINVAL || err == -ENODEV)
+		return 0;
+	return err ? cv_fail(err, "cannot detach from clsact: %s", strerror(-err)) : 0;
 }
 
 static int tcx_attach(int fd, int links, const char *name, enum ipv_prog prog, uint32_t ifindex)
@@ -139,19 +143,21 @@ int ipv_replace(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex)
 	return 0;
 }
 
-void ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone)
+int ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone)
 {
 	_cleanup_fd_ int links = -1, link = -1;
 	char name[32];
+	int err = bpffs_subdir(v->dir, "links", false, &links);
 
-	if (bpffs_subdir(v->dir, "links", false, &links))
-		return;
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	pin_name(name, prog, ifindex);
 	link = bpffs_get(links, name);
-	if (link >= 0) {
-		bpf_link_detach(link);
-		bpffs_remove(links, name);
-	} else if (!gone) {
-		clsact_detach(prog, ifindex);
-	}
+	if (link == -ENOENT)
+		return gone ? 0 : clsact_detach(prog, ifindex);
+	if (link < 0)
+		return link;
+	/* Of a device that has gone, it is cut already. */
+	bpf_link_detach(link);
+	return bpffs_remove(links, name);
 }

@@ -54,9 +54,14 @@ static bool is(int wanted, int family, const char *dev, const char *name)
 	return sysctl_dev_get(family, dev, name, &value) == 0 && !!value == wanted;
 }
 
-bool ipv_loopback_taken(void)
+int ipv_loopback_taken(bool *taken)
 {
-	return is(1, AF_INET, "lo", "forwarding") && is(0, AF_INET, "all", "forwarding");
+	int lo, all, err = sysctl_dev_get(AF_INET, "lo", "forwarding", &lo);
+
+	if (!err)
+		err = sysctl_dev_get(AF_INET, "all", "forwarding", &all);
+	*taken = !err && lo && !all;
+	return err;
 }
 
 /*
@@ -85,12 +90,13 @@ static void forward_again(struct cv_ipv *v, uint32_t master)
 
 void ipv_follow_host(struct cv_ipv *v)
 {
-	bool taken = ipv_loopback_taken();
+	bool taken, known = ipv_loopback_taken(&taken) == 0;
 
 	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++) {
 		if (v->masters[i].state != CV_IPV_LIVE)
 			continue;
-		mark(&v->masters[i], taken);
+		if (known)
+			mark(&v->masters[i], taken);
 		if (v->masters[i].probe && was_turned_off(v, i))
 			forward_again(v, i);
 	}

@@ -47,7 +47,7 @@ struct cv_ipv {
 /* ---- ipvlan_attach.c ---- */
 int ipv_attach(struct cv_ipv *v, enum ipv_prog prog,
 	       uint32_t ifindex); /* 0 if it is attached already */
-void ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone);
+int ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone); /* 0 if it is not */
 /* The program that pins_prog() has, in the place of the one that is there, in one step. */
 int ipv_replace(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex);
 
@@ -61,6 +61,8 @@ void ipv_object_close(struct ipvlan_bpf **skel);
 int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check);
 /* In an instance's directory that the caller has locked, for EDIT or CREATE; it becomes the handle's in any case. */
 int ipv_open_in(int instance, enum cv_ipv_open how, struct cv_ipv **out);
+/* What an instance's directory, locked by the caller, has of ipvlan goes at once, with no slaves in it. */
+int ipv_discard(int instance);
 
 /* ---- ipvlan_upgrade.c ---- */
 /* Under the lock: finishes an upgrade that was decided (P1). */
@@ -69,8 +71,10 @@ int ipv_upgrade_finish(struct cv_ipv *v);
 /* ---- ipvlan_master.c ---- */
 /* Index of the device's slot, made if need be. -ENOSPC */
 int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out);
-/* A master without slaves is one no longer. */
-void ipv_master_put(struct cv_ipv *v, uint32_t index, bool gone);
+/* A master without slaves is one no longer. What was not done whole is left to whoever takes the lock next. */
+int ipv_master_release(struct cv_ipv *v, uint32_t index, bool gone);
+/* Releases it if it has none. */
+int ipv_master_put(struct cv_ipv *v, uint32_t index, bool gone);
 void ipv_master_count(struct cv_ipv *v,
 		      uint32_t index); /* slots and probe, after slaves came or went */
 uint64_t ipv_mac_word(const uint8_t mac[6]);
@@ -78,6 +82,7 @@ uint64_t ipv_mac_word(const uint8_t mac[6]);
 int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode);
 
 /* ---- ipvlan_slave.c ---- */
+/* On failure it is as it was. What cannot be cleared away behind it is left to whoever takes the lock next (V2). */
 int ipv_slave_remove(struct cv_ipv *v, uint32_t slot);
 int ipv_host_end(struct cv_ipv *v, uint32_t slot, struct rtnl_link *out); /* -ENODEV */
 /* The inner end, seen from here, and its namespace: an fd that stays v's, -1 for this one. */
@@ -85,13 +90,13 @@ int ipv_inner(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, int *net
 /* A socket in the inner end's namespace. */
 int ipv_inner_rtnl(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, struct rtnl *out);
 void ipv_reap(struct cv_ipv *v); /* V2 */
-void ipv_remove_all(struct cv_ipv *v);
+int ipv_remove_all(struct cv_ipv *v);
 
 int ipv_host_end_forward(const struct rtnl_link *host);
 
 /* ---- ipvlan_host.c ---- */
 /* Does loopback forward though the host is no router? CV_IPV_LO_TAKEN */
-bool ipv_loopback_taken(void);
+int ipv_loopback_taken(bool *taken);
 /* After the administrator may have turned the host's switches. */
 void ipv_follow_host(struct cv_ipv *v);
 
@@ -104,7 +109,9 @@ void ipv_netns_close(struct cv_ipv *v);
 int ipv_addr_claim(struct cv_ipv *v, uint32_t slot,
 		   const struct cv_ipv_prefix *p); /* -EADDRINUSE, -EEXIST */
 int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p); /* -ENOENT */
-void ipv_addr_release_all(struct cv_ipv *v, uint32_t slot);
+int ipv_addr_release_all(struct cv_ipv *v, uint32_t slot);
+/* No foreign sources for the slave any more. */
+int ipv_disallow_all(struct cv_ipv *v, uint32_t slot);
 /* The host's routes to all addresses of a slave: in l3 and l3s there are some. */
 int ipv_routes(struct cv_ipv *v, uint32_t slot, bool wanted);
 

@@ -12,12 +12,32 @@
 #include "ipvlan_internal.h"
 #include "why.h"
 
+/* Where it is. A namespace may have lost its last name and process: then it has no netns_ino. */
+static int describe_netns(struct cv_ipv *v, struct cv_ipv_link *out)
+{
+	_cleanup_fd_ int self = -1;
+	const struct ipv_netns *where;
+	int err;
+
+	out->here = out->host.peer_nsid == RTNL_HERE;
+	if (out->here) {
+		err = netns_open_self(&self);
+		out->netns_ino = err ? 0 : netns_ino(self);
+	} else {
+		err = ipv_netns_find(v, out->host.peer_nsid, &where);
+		out->netns_ino = err ? 0 : where->ino;
+	}
+	if (err)
+		return err == -ESRCH ? 0 : err;
+	err = netns_name(out->netns_ino, out->netns);
+	return err == -ENOENT ? 0 : err;
+}
+
 /* 0, or -ENODEV if it went meanwhile. */
 static int describe(struct cv_ipv *v, uint32_t slot, struct cv_ipv_link *out)
 {
 	const struct cv_ipv_slave *s = &v->slaves[slot];
 	const struct cv_ipv_master *m = &v->masters[s->master];
-	const struct ipv_netns *where;
 	struct rtnl_link master;
 	int err;
 
@@ -29,28 +49,16 @@ static int describe(struct cv_ipv *v, uint32_t slot, struct cv_ipv_link *out)
 	if (!err)
 		err = rtnl_link_by_index(&v->rtnl, out->host.peer_nsid, out->host.peer,
 					 &out->inner);
+	/* The kernel knows no such namespace any more. */
+	if (err == -EINVAL)
+		return cv_plain(-ENODEV);
+	if (!err)
+		err = rtnl_link_by_index(&v->rtnl, RTNL_HERE, m->ifindex, &master);
 	if (err)
-		return -ENODEV;
+		return err;
 	strcpy(out->host_end, out->host.name);
-	if (rtnl_link_by_index(&v->rtnl, RTNL_HERE, m->ifindex, &master) == 0)
-		strcpy(out->master, master.name);
-	out->here = out->host.peer_nsid == RTNL_HERE;
-	if (out->here) {
-		_cleanup_fd_ int self = -1;
-
-		if (netns_open_self(&self) == 0)
-			out->netns_ino = netns_ino(self);
-	} else {
-		err = ipv_netns_find(v, out->host.peer_nsid, &where);
-		out->netns_known = err == -ESRCH;
-		if (!err)
-			out->netns_ino = where->ino;
-	}
-	if (out->netns_ino) {
-		err = netns_name(out->netns_ino, out->netns);
-		out->netns_known = !err || err == -ENOENT;
-	}
-	return 0;
+	strcpy(out->master, master.name);
+	return describe_netns(v, out);
 }
 
 int cv_ipv_each_link(struct cv_ipv *v, int (*each)(const struct cv_ipv_link *link, void *arg),
@@ -60,8 +68,13 @@ int cv_ipv_each_link(struct cv_ipv *v, int (*each)(const struct cv_ipv_link *lin
 	int stop = 0;
 
 	for (uint32_t i = 0; i < CV_IPV_SLAVES && !stop; i++) {
-		if (ipv_load(v->slaves[i].state) == CV_IPV_LIVE && describe(v, i, &link) == 0)
+		if (ipv_load(v->slaves[i].state) != CV_IPV_LIVE)
+			continue;
+		stop = describe(v, i, &link);
+		if (!stop)
 			stop = each(&link, arg);
+		else if (stop == -ENODEV)
+			stop = 0;
 	}
 	return stop;
 }

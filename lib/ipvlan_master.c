@@ -19,11 +19,12 @@ uint64_t ipv_mac_word(const uint8_t mac[6])
 }
 
 /* Since 6.17 a single device can be made to forward IPv6. */
-static bool has_force_forwarding(void)
+static int has_force_forwarding(bool *has)
 {
-	int value;
+	int value, err = sysctl_dev_get(AF_INET6, "lo", "force_forwarding", &value);
 
-	return sysctl_dev_get(AF_INET6, "lo", "force_forwarding", &value) == 0;
+	*has = !err;
+	return err == -ENOENT ? 0 : err;
 }
 
 static int attach(struct cv_ipv *v, uint32_t index, uint32_t ifindex)
@@ -37,24 +38,31 @@ static int attach(struct cv_ipv *v, uint32_t index, uint32_t ifindex)
 	return err ? err : ipv_attach(v, IPV_MASTER_OUT, ifindex);
 }
 
-static void release(struct cv_ipv *v, uint32_t index, bool gone)
+int ipv_master_release(struct cv_ipv *v, uint32_t index, bool gone)
 {
 	struct cv_ipv_master *m = &v->masters[index];
+	int err;
 
 	ipv_store(m->state, CV_IPV_MAKING);
-	if (!gone)
-		ipv_master_forwarding(v, index, CV_IPV_L3);
-	ipv_detach(v, IPV_MASTER_IN, m->ifindex, gone);
-	ipv_detach(v, IPV_MASTER_OUT, m->ifindex, gone);
-	bpf_map_delete_elem(v->maps[IPV_PORTS], &m->ifindex);
+	err = gone ? 0 : ipv_master_forwarding(v, index, CV_IPV_L3);
+	if (!err)
+		err = ipv_detach(v, IPV_MASTER_IN, m->ifindex, gone);
+	if (!err)
+		err = ipv_detach(v, IPV_MASTER_OUT, m->ifindex, gone);
+	if (!err && bpf_map_delete_elem(v->maps[IPV_PORTS], &m->ifindex) < 0 && errno != ENOENT)
+		err = cv_plain(-errno);
+	if (err)
+		return err;
 	memset((char *)m + sizeof(m->state), 0, sizeof(*m) - sizeof(m->state));
 	ipv_store(m->state, CV_IPV_FREE);
+	return 0;
 }
 
 int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out)
 {
 	uint32_t index = CV_IPV_MASTERS;
 	struct cv_ipv_master *m;
+	bool force, taken;
 	int err;
 
 	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++) {
@@ -63,11 +71,22 @@ int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out
 			*out = i;
 			return 0;
 		}
+		/* Left half released; its hooks are those that are wanted now. */
+		if (m->state == CV_IPV_MAKING && m->ifindex == link->ifindex) {
+			err = ipv_master_release(v, i, false);
+			if (err)
+				return err;
+		}
 		if (m->state == CV_IPV_FREE && index == CV_IPV_MASTERS)
 			index = i;
 	}
 	if (index == CV_IPV_MASTERS)
 		return cv_fail(-ENOSPC, "there are %u masters already", CV_IPV_MASTERS);
+	err = has_force_forwarding(&force);
+	if (!err)
+		err = ipv_loopback_taken(&taken);
+	if (err)
+		return err;
 	m = &v->masters[index];
 	ipv_store(m->state, CV_IPV_MAKING);
 	m->ifindex = link->ifindex;
@@ -75,11 +94,10 @@ int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out
 	m->mtu = link->mtu;
 	m->carrier = link->carrier;
 	m->policy = CV_IPV_L3 | CV_IPV_HOSTREACH;
-	m->forwarding = (has_force_forwarding() ? 0 : CV_IPV_AROUND6) |
-			(ipv_loopback_taken() ? CV_IPV_LO_TAKEN : 0);
+	m->forwarding = (force ? 0 : CV_IPV_AROUND6) | (taken ? CV_IPV_LO_TAKEN : 0);
 	err = attach(v, index, link->ifindex);
 	if (err) {
-		release(v, index, false);
+		ipv_master_release(v, index, false);
 		return err;
 	}
 	ipv_store(m->state, CV_IPV_LIVE);
@@ -104,17 +122,17 @@ void ipv_master_count(struct cv_ipv *v, uint32_t index)
 	ipv_store(v->masters[index].slots, slots);
 }
 
-void ipv_master_put(struct cv_ipv *v, uint32_t index, bool gone)
+int ipv_master_put(struct cv_ipv *v, uint32_t index, bool gone)
 {
 	if (v->masters[index].state == CV_IPV_FREE)
-		return;
+		return 0;
 	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
 		const struct cv_ipv_slave *s = &v->slaves[i];
 
 		if (s->state != CV_IPV_FREE && s->master == index)
-			return;
+			return 0;
 	}
-	release(v, index, gone);
+	return ipv_master_release(v, index, gone);
 }
 
 /* ---- forwarding -------------------------------------------------------------------- */
@@ -141,7 +159,9 @@ static bool forwards_already(int family, const char *dev, const char *name)
 
 bool cv_ipv_needs_forwarding6(void)
 {
-	return !forwards_already(AF_INET6, "lo", "force_forwarding") && !has_force_forwarding();
+	bool has;
+
+	return !forwards_already(AF_INET6, "lo", "force_forwarding") && !has_force_forwarding(&has) && !has;
 }
 
 /*
@@ -182,7 +202,9 @@ int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode)
 		bool ours = m->forwarding & forwards[i].bit;
 
 		if (mode != CV_IPV_L3S && ours) {
-			sysctl_dev_set(forwards[i].family, link.name, forwards[i].name, 0);
+			err = sysctl_dev_set(forwards[i].family, link.name, forwards[i].name, 0);
+			if (err && err != -ENOENT)
+				return err;
 			ipv_store(m->forwarding, m->forwarding & ~forwards[i].bit);
 		} else if (mode == CV_IPV_L3S &&
 			   !forwards_already(forwards[i].family, link.name, forwards[i].name)) {

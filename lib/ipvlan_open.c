@@ -99,6 +99,13 @@ static int load(int instance)
 	return err;
 }
 
+int ipv_discard(int instance)
+{
+	int err = bpffs_discard(instance, DIR_NAME, NEW_NAME);
+
+	return err ? cv_fail(err, "cannot remove the data path of ipvlan: %s", strerror(-err)) : 0;
+}
+
 /* ---- opening ------------------------------------------------------------------- */
 
 static int open_maps(struct cv_ipv *v)

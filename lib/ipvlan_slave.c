@@ -60,22 +60,6 @@ int ipv_inner_rtnl(struct cv_ipv *v, uint32_t slot, struct rtnl_link *inner, str
 
 /* ---- removing ---------------------------------------------------------------------- */
 
-static void disallow_all(struct cv_ipv *v, uint32_t slot)
-{
-	struct cv_ipv_allow_key key, next;
-	bool more;
-
-	if (!v->slaves[slot].has_allow)
-		return;
-	more = bpf_map_get_next_key(v->maps[IPV_ALLOWS], NULL, &next) == 0;
-	while (more) {
-		key = next;
-		more = bpf_map_get_next_key(v->maps[IPV_ALLOWS], &key, &next) == 0;
-		if (key.slave == slot)
-			bpf_map_delete_elem(v->maps[IPV_ALLOWS], &key);
-	}
-}
-
 /* The pair, by its host end. It is no error if there is none. */
 static int remove_pair(struct cv_ipv *v, uint32_t slot)
 {
@@ -90,31 +74,47 @@ static int remove_pair(struct cv_ipv *v, uint32_t slot)
 	return err == -ENODEV ? 0 : err;
 }
 
-/*
- * Whatever of it there is, in any state; so it serves for what was never completed as well.
- * What cannot be removed just now is left to whoever takes the lock next (V2).
- */
-int ipv_slave_remove(struct cv_ipv *v, uint32_t slot)
+/* All but the pair, which has gone. */
+static int clear_slot(struct cv_ipv *v, uint32_t slot)
 {
 	struct cv_ipv_slave *s = &v->slaves[slot];
-	int err;
+	int err = 0;
 
-	ipv_store(s->state, CV_IPV_MAKING);
-	err = remove_pair(v, slot);
+	if (s->ifindex) {
+		err = ipv_detach(v, IPV_SLAVE_OUT, s->ifindex, true);
+		if (!err)
+			err = ipv_detach(v, IPV_SLAVE_IN, s->ifindex, true);
+		if (!err && bpf_map_delete_elem(v->maps[IPV_PORTS], &s->ifindex) < 0 && errno != ENOENT)
+			err = cv_plain(-errno);
+	}
+	if (!err)
+		err = ipv_addr_release_all(v, slot);
+	if (!err)
+		err = ipv_disallow_all(v, slot);
 	if (err)
 		return err;
-	if (s->ifindex) {
-		ipv_detach(v, IPV_SLAVE_OUT, s->ifindex, true);
-		ipv_detach(v, IPV_SLAVE_IN, s->ifindex, true);
-		bpf_map_delete_elem(v->maps[IPV_PORTS], &s->ifindex);
-	}
-	ipv_addr_release_all(v, slot);
-	disallow_all(v, slot);
 	memset((char *)s + sizeof(s->state), 0, sizeof(*s) - sizeof(s->state));
 	ipv_store(s->state, CV_IPV_FREE);
 	return 0;
 }
 
+/* Whatever of it there is, in any state; so it serves for what was never completed as well. */
+int ipv_slave_remove(struct cv_ipv *v, uint32_t slot)
+{
+	struct cv_ipv_slave *s = &v->slaves[slot];
+	uint32_t was = s->state;
+	int err;
+
+	ipv_store(s->state, CV_IPV_MAKING);
+	err = remove_pair(v, slot);
+	if (err)
+		ipv_store(s->state, was);
+	else
+		clear_slot(v, slot);
+	return err;
+}
+
+/* The master is one no longer when this was its last; if that cannot be done now, it is the next one's (V2). */
 static int remove_and_put(struct cv_ipv *v, uint32_t slot, bool master_gone)
 {
 	uint32_t master = v->slaves[slot].master;
@@ -179,14 +179,20 @@ void ipv_reap(struct cv_ipv *v)
 	ipv_follow_host(v);
 }
 
-void ipv_remove_all(struct cv_ipv *v)
+int ipv_remove_all(struct cv_ipv *v)
 {
-	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
+	int err = 0;
+
+	for (uint32_t i = 0; i < CV_IPV_SLAVES && !err; i++) {
 		if (v->slaves[i].state != CV_IPV_FREE)
-			remove_and_put(v, i, false);
+			err = ipv_slave_remove(v, i);
 	}
-	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++)
-		ipv_master_put(v, i, false);
+	/* What is left of slots goes with the tables; what is left at a master would stay. */
+	for (uint32_t i = 0; i < CV_IPV_MASTERS && !err; i++) {
+		if (v->masters[i].state != CV_IPV_FREE)
+			err = ipv_master_release(v, i, false);
+	}
+	return err;
 }
 
 /* ---- making ------------------------------------------------------------------------ */
@@ -453,8 +459,11 @@ int cv_ipv_link_move(struct cv_ipv *v, const struct cv_ipv_link *link, const cha
 		return cv_fail(err, "the name \"%s\" is in use in \"%s\"", inner.name, to);
 	if (err)
 		return err;
-	ipv_routes(v, link->slot, false);
-	ipv_addr_release_all(v, link->slot);
 	v->slaves[link->slot].netns_ino = netns_ino(netns);
-	return 0;
+	err = ipv_routes(v, link->slot, false);
+	if (!err)
+		err = ipv_addr_release_all(v, link->slot);
+	return err ? cv_fail(err, "it has moved, but its addresses are still noted (culvert track --once): %s",
+			     strerror(-err)) :
+		     0;
 }

@@ -19,9 +19,11 @@
 
 #include "cleanup.h"
 #include "ipvlan_internal.h"
+#include "mapkeys.h"
 #include "why.h"
 
 #define RECEIVE_BUFFER (4 << 20)
+#define RECEIVE_AT_ONCE 10000 /* datagrams */
 
 /* What is known of a slot's slave since it was last looked at. */
 struct seen {
@@ -123,25 +125,27 @@ static bool holds(const struct addrs *there, const struct cv_ipv_addr_key *key)
 
 static void release_stale(struct cv_ipv_track *t, uint32_t slot, const struct addrs *there)
 {
+	_cleanup_(map_keys_free) struct map_keys all = {};
 	int map = t->v->maps[IPV_ADDRS];
-	struct cv_ipv_addr_key key, next;
+	const struct cv_ipv_addr_key *keys;
 	struct cv_ipv_addr value;
-	bool more = bpf_map_get_next_key(map, NULL, &next) == 0;
 
-	while (more) {
-		key = next;
-		more = bpf_map_get_next_key(map, &key, &next) == 0;
-		if (bpf_map_lookup_elem(map, &key, &value) == 0 && value.slave == slot &&
-		    !holds(there, &key)) {
-			struct cv_ipv_prefix p = { .family = (uint8_t)key.family,
+	/* What cannot be read now is released when something happens the next time. */
+	if (map_keys(map, sizeof(*keys), &all))
+		return;
+	keys = all.keys;
+	for (uint32_t i = 0; i < all.n; i++) {
+		if (bpf_map_lookup_elem(map, &keys[i], &value) == 0 && value.slave == slot &&
+		    !holds(there, &keys[i])) {
+			struct cv_ipv_prefix p = { .family = (uint8_t)keys[i].family,
 						   .plen = value.plen,
-						   .addr = key.addr };
+						   .addr = keys[i].addr };
 			struct rtnl_addr gone = { .family = p.family,
 						  .plen = p.plen,
 						  .addr = p.addr };
 
-			ipv_addr_release(t->v, slot, &p);
-			tell_of(t, CV_IPV_EV_ADDR_GONE, slot, &gone);
+			if (ipv_addr_release(t->v, slot, &p) == 0)
+				tell_of(t, CV_IPV_EV_ADDR_GONE, slot, &gone);
 		}
 	}
 }
@@ -373,11 +377,11 @@ static int look(struct cv_ipv_track *t)
 int cv_ipv_track_run(struct cv_ipv_track *t)
 {
 	bool lost = t->look_everywhere;
-	int got;
+	int got = 1;
 
-	do {
+	/* Where so much happens that it has no end, it is time to look. */
+	for (int i = 0; i < RECEIVE_AT_ONCE && got > 0; i++)
 		got = receive(t);
-	} while (got > 0);
 	if (got < 0)
 		return got;
 	if (t->look_everywhere && !lost)

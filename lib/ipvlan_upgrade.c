@@ -9,6 +9,7 @@
 #include "build.h"
 #include "cleanup.h"
 #include "ipvlan_internal.h"
+#include "mapkeys.h"
 #include "pins.h"
 #include "upgrade.h"
 #include "why.h"
@@ -27,15 +28,18 @@ static int swap_port(struct cv_ipv *v, uint32_t ifindex, uint32_t kind, unsigned
 
 static int swap_all(struct cv_ipv *v, unsigned int *hooks)
 {
-	uint32_t at = 0, *before = NULL;
+	_cleanup_(map_keys_free) struct map_keys all = {};
+	const uint32_t *ifindexes;
 	struct cv_ipv_port port;
-	int err = 0;
+	int err = map_keys(v->maps[IPV_PORTS], sizeof(*ifindexes), &all);
 
 	*hooks = 0;
-	while (!err && bpf_map_get_next_key(v->maps[IPV_PORTS], before, &at) == 0) {
-		before = &at;
-		if (bpf_map_lookup_elem(v->maps[IPV_PORTS], &at, &port) == 0)
-			err = swap_port(v, at, port.kind, hooks);
+	ifindexes = all.keys;
+	for (uint32_t i = 0; i < all.n && !err; i++) {
+		if (bpf_map_lookup_elem(v->maps[IPV_PORTS], &ifindexes[i], &port) == 0)
+			err = swap_port(v, ifindexes[i], port.kind, hooks);
+		else if (errno != ENOENT)
+			err = cv_plain(-errno);
 	}
 	return err;
 }

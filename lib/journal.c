@@ -376,13 +376,30 @@ int txn_commit(struct txn *t)
 	return apply(t->cv);
 }
 
+/* Does the record consist of operations, one after the other to its end? */
+static bool well_formed(const struct journal *j)
+{
+	uint32_t at = 0;
+
+	if (j->used > JOURNAL_RECORD)
+		return false;
+	while (at < j->used) {
+		const struct op *op = op_at(j, at);
+
+		if (j->used - at < sizeof(*op) || op->size < sizeof(*op) || op->size > j->used - at)
+			return false;
+		at += op->size;
+	}
+	return true;
+}
+
 int journal_recover(struct cv *cv)
 {
 	int err = maps_need(cv, MAPS_BASIC | MAPS_LIST);
 
 	if (err || cv->journal->state != JOURNAL_PENDING)
 		return err;
-	if (cv->journal->used > JOURNAL_RECORD)
+	if (!well_formed(cv->journal))
 		return cv_fail(-EPROTO, "the journal is damaged");
 	/* All that it stores to, before the first store: without that it stays for the next. */
 	for (uint32_t at = 0; at < cv->journal->used; at += op_at(cv->journal, at)->size)

@@ -67,10 +67,12 @@ static int read_routes(struct rtnl *nl, struct local_addrs *l, uint8_t family)
 	struct rtnl_request q;
 	struct nlmsghdr *h = rtnl_start(&q, RTM_GETROUTE, NLM_F_DUMP);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	int err;
 
 	m->rtm_family = family;
 	m->rtm_table = RT_TABLE_LOCAL;
-	return rtnl_talk(nl, &q, each_route, l);
+	err = rtnl_talk(nl, &q, each_route, l);
+	return err == -ENOENT ? 0 : err; /* there is no such table before the first address */
 }
 
 static int read_all(struct cv *cv)

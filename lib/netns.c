@@ -128,10 +128,15 @@ static int visit_path(const char *path, struct seen *s, int (*each)(int, uint64_
 {
 	_cleanup_fd_ int fd = -1;
 	struct stat st;
+	int err;
 
-	if (stat(path, &st) < 0 || seen_before(s, st.st_ino) || open_nsfs(path, &fd))
+	if (stat(path, &st) < 0 || seen_before(s, st.st_ino))
 		return 0;
-	return each(fd, st.st_ino, arg);
+	err = open_nsfs(path, &fd);
+	/* A process may have ended, or not be ours to look into; what we lack must not look like that. */
+	if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
+		return err;
+	return err ? 0 : each(fd, st.st_ino, arg);
 }
 
 static int visit_dir(const char *dir, const char *tail, struct seen *s,
@@ -140,7 +145,7 @@ static int visit_dir(const char *dir, const char *tail, struct seen *s,
 	_cleanup_(cleanup_dir) DIR *d = opendir(dir);
 	char path[sizeof(NETNS_DIR) + NETNS_NAME + 16];
 	struct dirent *e;
-	int stop = 0;
+	int stop = d || errno == ENOENT ? 0 : -errno;
 
 	while (d && !stop && (e = readdir(d))) {
 		if (e->d_name[0] == '.' || (*tail && !isdigit((unsigned char)e->d_name[0])))

@@ -48,10 +48,10 @@ static int wipe_ipvlan(int dir)
 	if (fd < 0)
 		return fd;
 	err = ipv_open_in(fd, CV_IPV_EDIT, &v);
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	ipv_remove_all(v);
-	return bpffs_remove(dir, "ipvlan");
+	/* Without its tables there is nothing of it but names. */
+	if (!err)
+		err = ipv_remove_all(v);
+	return err && err != -ENOENT ? err : ipv_discard(dir);
 }
 
 static int wipe_lb(int dir)
@@ -92,13 +92,15 @@ static int slaves_left(int dir)
 	_cleanup_(cv_ipv_close) struct cv_ipv *v = NULL;
 	int fd = dup_dir(dir), err = fd < 0 ? fd : ipv_open_in(fd, CV_IPV_EDIT, &v);
 
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
+	if (err && err != -ENOENT)
+		return err;
+	for (uint32_t i = 0; !err && i < CV_IPV_SLAVES; i++) {
 		if (v->slaves[i].state != CV_IPV_FREE)
 			return 1;
 	}
-	return bpffs_remove(dir, "ipvlan");
+	if (!err)
+		err = ipv_remove_all(v);
+	return err && err != -ENOENT ? err : ipv_discard(dir);
 }
 
 static int begin(struct cv_restore *r)

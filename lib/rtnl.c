@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -7,10 +8,14 @@
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 
+#include "cleanup.h"
 #include "netns.h"
 #include "rtnl.h"
 #include "rtnl_internal.h"
 #include "why.h"
+
+/* How often a list is asked for that changes while the kernel tells it. */
+#define LIST_TRIES 100
 
 int rtnl_open(struct rtnl *out, int netns)
 {
@@ -65,60 +70,126 @@ static int find_text(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
+static int with_text(const struct nlmsghdr *nlh, int err, size_t off)
+{
+	const char *text = NULL;
+
+	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
+		mnl_attr_parse(nlh, off, find_text, &text);
+	return text ? cv_fail(err, "%s", text) : cv_plain(err);
+}
+
 /* The errno of a refusal, with the kernel's own words where there are some. */
 static int refusal(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
-	const char *text = NULL;
 	size_t off = sizeof(*e);
 
 	if (e->error == 0)
 		return 0;
 	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 		off += mnl_nlmsg_get_payload_len(&e->msg);
-	if (nlh->nlmsg_flags & NLM_F_ACK_TLVS)
-		mnl_attr_parse(nlh, off, find_text, &text);
-	return text ? cv_fail(e->error, "%s", text) : cv_plain(e->error);
+	return with_text(nlh, e->error, off);
 }
 
-/* One answer's worth of messages. 1: there is more to come. */
-static int consume(struct rtnl *r, const char *room, int len, rtnl_each_fn each, void *arg,
-		   int *stopped)
+/* A list that the kernel could not tell to its end says so in its last message. */
+static int done(const struct nlmsghdr *nlh)
+{
+	int err = 0;
+
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(err))
+		memcpy(&err, mnl_nlmsg_get_payload(nlh), sizeof(err));
+	return err < 0 ? with_text(nlh, err, MNL_ALIGN(sizeof(err))) : 0;
+}
+
+/* The messages of an answer, one after the other. */
+struct answer {
+	char *messages;
+	size_t used;
+	bool broken; /* what was listed changed meanwhile: some of it may be missing */
+};
+
+static void cleanup_answer(struct answer *a)
+{
+	free(a->messages);
+}
+
+static int keep(struct answer *a, const struct nlmsghdr *nlh)
+{
+	size_t len = MNL_ALIGN(nlh->nlmsg_len);
+	char *more = realloc(a->messages, a->used + len);
+
+	if (!more)
+		return cv_plain(-ENOMEM);
+	a->messages = more;
+	memset(more + a->used + nlh->nlmsg_len, 0, len - nlh->nlmsg_len);
+	memcpy(more + a->used, nlh, nlh->nlmsg_len);
+	a->used += len;
+	return 0;
+}
+
+/* One datagram. 1: there is more to come. */
+static int consume(struct rtnl *r, const char *room, int len, struct answer *a)
 {
 	const struct nlmsghdr *nlh = (const void *)room;
 
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		int err;
+
 		if (nlh->nlmsg_seq != r->seq)
 			continue;
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			a->broken = true;
 		if (nlh->nlmsg_type == NLMSG_ERROR)
 			return refusal(nlh);
 		if (nlh->nlmsg_type == NLMSG_DONE)
-			return 0;
-		if (each && !*stopped)
-			*stopped = each(nlh, arg);
+			return done(nlh);
+		err = keep(a, nlh);
+		if (err)
+			return err;
 	}
 	return 1;
 }
 
-int rtnl_talk(struct rtnl *r, struct rtnl_request *q, rtnl_each_fn each, void *arg)
+static int ask(struct rtnl *r, struct rtnl_request *q, struct answer *a)
 {
 	char room[32768] __attribute__((aligned(8)));
-	int stopped = 0, err;
 	ssize_t len;
+	int err;
 
+	a->used = 0;
+	a->broken = false;
 	q->nlh->nlmsg_seq = ++r->seq;
 	if (mnl_socket_sendto(r->nl, q->nlh, q->nlh->nlmsg_len) < 0)
 		return cv_fail(-errno, "netlink: %s", strerror(errno));
 	do {
 		len = mnl_socket_recvfrom(r->nl, room, sizeof(room));
-		if (len < 0) {
-			if (errno == EINTR)
-				continue;
+		if (len < 0 && errno != EINTR)
 			return cv_fail(-errno, "netlink: %s", strerror(errno));
-		}
-		err = consume(r, room, (int)len, each, arg, &stopped);
-	} while (len < 0 || err > 0);
-	return err ? err : stopped;
+		err = len < 0 ? 1 : consume(r, room, (int)len, a);
+	} while (err > 0);
+	return err;
+}
+
+int rtnl_talk(struct rtnl *r, struct rtnl_request *q, rtnl_each_fn each, void *arg)
+{
+	_cleanup_(cleanup_answer) struct answer a = {};
+	int err, left, stopped = 0;
+
+	for (int tries = 0; tries < LIST_TRIES; tries++) {
+		err = ask(r, q, &a);
+		if (err || !a.broken)
+			break;
+	}
+	if (!err && a.broken)
+		err = cv_fail(-EAGAIN, "netlink: what was to be listed has changed %d times meanwhile", LIST_TRIES);
+	if (err || !each)
+		return err;
+	left = (int)a.used;
+	for (const struct nlmsghdr *nlh = (const void *)a.messages; !stopped && mnl_nlmsg_ok(nlh, left);
+	     nlh = mnl_nlmsg_next(nlh, &left))
+		stopped = each(nlh, arg);
+	return stopped;
 }
 
 struct one_nsid {

@@ -17,7 +17,10 @@ typedef int (*rtnl_each_fn)(const struct nlmsghdr *nlh, void *arg);
 
 struct nlmsghdr *rtnl_start(struct rtnl_request *q, uint16_t type, uint16_t flags);
 
-/* Sends it and reads the whole answer. What `each` returned, 0, or a negative errno. */
+/*
+ * Sends it and reads the whole answer, before `each` is called for the first time: what it sees is all
+ * that there was. What `each` returned, 0, or a negative errno.
+ */
 int rtnl_talk(struct rtnl *r, struct rtnl_request *q, rtnl_each_fn each, void *arg);
 
 #endif

@@ -79,13 +79,16 @@ static bool is_held(const struct held *held, unsigned int n, const char *dev)
  * for those by devices with accept_ra 2. So that is what they have meanwhile: to
  * a device that does not forward itself it says the same as 1.
  */
-static unsigned int hold_routes(struct held held[MAX_HELD])
+static int hold_routes(struct held held[MAX_HELD], unsigned int *held_n)
 {
 	FILE *routes = fopen("/proc/thread-self/net/ipv6_route", "re");
 	unsigned int n = 0, plen, flags;
 	char line[256];
 
-	while (routes && n < MAX_HELD && fgets(line, sizeof(line), routes)) {
+	*held_n = 0;
+	if (!routes)
+		return errno == ENOENT ? 0 : cv_fail(-errno, "cannot read the IPv6 routes: %s", strerror(errno));
+	while (n < MAX_HELD && fgets(line, sizeof(line), routes)) {
 		struct held *h = &held[n];
 
 		if (sscanf(line, "%*32s %x %*32s %*x %*32s %*x %*x %*x %x %15s", &plen, &flags, h->dev) != 3 ||
@@ -96,17 +99,19 @@ static unsigned int hold_routes(struct held held[MAX_HELD])
 		if (write_setting(AF_INET6, h->dev, "accept_ra", ACCEPT_RA_FORWARDING) == 0)
 			n++;
 	}
-	if (routes)
-		fclose(routes);
-	return n;
+	fclose(routes);
+	*held_n = n;
+	return 0;
 }
 
 static int set_forwarding6(const char *dev)
 {
 	struct held held[MAX_HELD];
-	unsigned int n = hold_routes(held);
-	int err = write_setting(AF_INET6, dev, "forwarding", 1);
+	unsigned int n;
+	int err = hold_routes(held, &n);
 
+	if (!err)
+		err = write_setting(AF_INET6, dev, "forwarding", 1);
 	while (n--)
 		write_setting(AF_INET6, held[n].dev, "accept_ra", held[n].accept_ra);
 	return err;

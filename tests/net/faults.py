@@ -92,10 +92,9 @@ class Faults:
 
     def state(self):
         """All that culvert lists, and what stands outside. Lists take no lock and must always do."""
-        # Whoever takes the lock next cleans up after the dead.
-        status, *_ = self.culvert("track --once", check=False, strace=("timeout", "-s", "KILL", "120"))
-        if status in (137, -9):
-            print("track --once did not end in two minutes", flush=True)
+        # Whoever takes the lock next cleans up after the dead, and comes to an end with it.
+        status, *_ = self.culvert("track --once", check=False, strace=("timeout", "-s", "KILL", "60"))
+        expect(status not in (137, -9), True, "track --once ends within a minute")
         # A settings write opens the instance for an edit, if there is one.
         shown = []
         status, text, error = self.culvert("status", check=False)
@@ -160,9 +159,22 @@ class Faults:
         # Several commands make one undone; a fault may have hit between them.
         if now != before:
             self.do(scenario.undo)
+            undone = self.state()
+            expect(undone, before, f"{where}: undone:\n{differ(before, undone)}")
         self.done["killed" if kill else "failed"] += 1
         if now == before and not kill:
             self.done["refused"] += 1
+
+    def again(self, name, scenario, what, before, after):
+        """Killed there and given again at once, with nothing in between that cleans up: it has happened once."""
+        self.inject(scenario.command, what)
+        status, _, error = self.culvert(scenario.command, check=False, strace=("timeout", "-s", "KILL", "60"))
+        now = self.state()
+        expect(now, after, f"{name}: {what}, and once more: status {status}: {error.strip()}: not as after:\n"
+               f"{differ(after, now)}")
+        if now != before:
+            self.do(scenario.undo)
+        self.done["again"] += 1
 
     def instants(self, scenario, counts):
         # What the loader does before the program begins is no affair of ours.
@@ -196,6 +208,8 @@ class Faults:
         n = 0
         for what in self.instants(scenario, counts):
             self.instant(name, scenario, what, before, after, middle)
+            if ":signal=" in what and (LONG or n % 2):
+                self.again(name, scenario, what, before, after)
             n += 1
         # It edits and is removed like any other.
         if scenario.setup:
@@ -218,7 +232,8 @@ def differ(a, b):
 def figures(done):
     if os.environ.get("CULVERT_FIGURES"):
         with open(os.environ["CULVERT_FIGURES"], "a", encoding="ascii") as out:
-            out.write(f"figure killed.instants {done['killed']} commands killed before a system call, each at another\n"
+            out.write(f"figure killed.again {done['again']} commands killed and given again at once: it had happened once\n"
+                      f"figure killed.instants {done['killed']} commands killed before a system call, each at another\n"
                       "figure killed.half 0 of these left anything but before or after\n"
                       f"figure faults.failed {done['failed']} system calls that failed, each alone\n"
                       f"figure faults.refused {done['refused']} commands refused because of it, with one line\n"
