@@ -386,7 +386,7 @@ static bool well_formed(const struct journal *j)
 	while (at < j->used) {
 		const struct op *op = op_at(j, at);
 
-		if (j->used - at < sizeof(*op) || op->size < sizeof(*op) || op->size > j->used - at)
+		if (j->used - at < sizeof(*op) || op->size < sizeof(*op) || op->size > j->used - at || op->size % sizeof(*op))
 			return false;
 		at += op->size;
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# doors: edit mark clear sysctl attach detach first link unlink mode addr upgrade restore save remove
+# doors: edit edit6 mark mark6 clear sysctl attach detach first link unlink mode addr addr6 upgrade restore save remove
 # seconds: 1800
 """Commands that are killed, and commands whose system calls fail, at every instant that matters: before each of the
 calls that change something or get memory. Afterwards everything is as before the command, or as after it, whichever the
@@ -33,14 +33,18 @@ LONG = bool(os.environ.get("CULVERT_LONG"))
 # else may be there after a kill: an instance with nothing in it does nothing
 Scenario = collections.namedtuple("Scenario", "command undo setup some forward middle", defaults=[False, None])
 BASE = ["attach e0 --mode xdp --max-conns 1000 --max-services 16 --max-dests 32",
-        "ipvsadm -A -t 10.0.0.1:80 -s rr", "ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2"]
-SLAVE = "link add link e0 name i0 type ipvlan mode l3 netns {s1} addr 10.1.0.11/24 up"
+        "ipvsadm -A -t 10.0.0.1:80 -s rr", "ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2",
+        "ipvsadm -A -t [fd00::1]:80 -s wlc", "ipvsadm -a -t [fd00::1]:80 -r [fd00::2]"]
+SLAVE = "link add link e0 name i0 type ipvlan mode l3 netns {s1} addr 10.1.0.11/24 addr fd01::11/64 up"
 UNSLAVE = "link -n {s1} del i0"
 ALL = ["detach --all", UNSLAVE]
 SCENARIOS = {
     "edit": Scenario("ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.3 -w 5", ["ipvsadm -d -t 10.0.0.1:80 -r 10.0.0.3"], BASE, 12),
+    "edit6": Scenario("ipvsadm -a -t [fd00::1]:80 -r [fd00::3] -w 5", ["ipvsadm -d -t [fd00::1]:80 -r [fd00::3]"],
+                      BASE, 8),
     "mark": Scenario("ipvsadm -A -f 5 -s mh", ["ipvsadm -D -f 5"], [*BASE, "ipvsadm -A -f 4 -s rr"], 12),
-    "clear": Scenario("ipvsadm -C", [BASE[1], BASE[2]], BASE, 10, True),
+    "mark6": Scenario("ipvsadm -A -f 5 -6 -s mh", ["ipvsadm -D -f 5 -6"], [*BASE, "ipvsadm -A -f 4 -s rr"], 8),
+    "clear": Scenario("ipvsadm -C", BASE[1:], BASE, 10, True),
     "sysctl": Scenario("sysctl sloppy_tcp=1", ["sysctl sloppy_tcp=0"], BASE, 8),
     "attach": Scenario("attach e1 --mode tc", ["detach e1"], BASE, 10),
     "detach": Scenario("detach e0", [BASE[0]], BASE, 10, True),
@@ -50,6 +54,7 @@ SCENARIOS = {
     "unlink": Scenario(UNSLAVE, [SLAVE], [SLAVE], 8, True),
     "mode": Scenario("link -n {s1} set i0 mode l3s", ["link -n {s1} set i0 mode l3"], [SLAVE], 5),
     "addr": Scenario("addr -n {s1} add 10.1.0.99/24 dev i0", ["addr -n {s1} del 10.1.0.99/24 dev i0"], [SLAVE], 8),
+    "addr6": Scenario("addr -n {s1} add fd01::99/64 dev i0", ["addr -n {s1} del fd01::99/64 dev i0"], [SLAVE], 6),
     "upgrade": Scenario("upgrade", [], [*BASE, SLAVE], 5),
     "restore": Scenario("restore {dir}/saved", ALL, [], 5),
     "save": Scenario("save -c -o {dir}/again", ["rm {dir}/again"], [*BASE, SLAVE], 8),
@@ -83,6 +88,7 @@ class Faults:
                  for line in ip("host", "-o link")[1].splitlines()]
         shown += ip("host", "rule")[1].splitlines() + ip("host", "-6 rule")[1].splitlines()
         shown += ip("host", "route show table all proto 67")[1].splitlines()
+        shown += ip("host", "-6 route show table all proto 67")[1].splitlines()
         shown.append(re.sub(r"\bid \d+|prog_id \d+|link_id \d+|\(\d+\)|cvslave\d+",
                             "", self.lab.run("host", "bpftool net list")[1]))
         shown.append(self.lab.run("host", "tc filter show dev e0 ingress")[1])

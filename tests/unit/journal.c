@@ -382,6 +382,27 @@ static void a_table_without_room_is_taken_back(void **state)
 }
 
 /* Killed at instants that nobody chose, among edits that follow one another. */
+/* What somebody else wrote into the map is refused, and is not gone round in for ever. */
+static void a_damaged_record_is_refused(void **state)
+{
+	static const uint32_t sizes[] = { 0, 1, 7, 9, 4096, 0xffffffff };
+	struct journal *j = lab->journal;
+
+	cv_unlock(lab);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		memset(j->record, 0, 64);
+		memcpy(j->record + 4, &sizes[i], sizeof(sizes[i])); /* an operation's size */
+		j->used = 40;
+		j->state = JOURNAL_PENDING;
+		assert_int_equal(cv_lock(lab, 1), -EPROTO);
+		assert_non_null(strstr(cv_why(), "damaged"));
+	}
+	j->used = JOURNAL_RECORD + 8;
+	assert_int_equal(cv_lock(lab, 1), -EPROTO);
+	j->state = JOURNAL_EMPTY;
+	assert_int_equal(cv_lock(lab, 1), 0);
+}
+
 static void random_kills(void **state)
 {
 	unsigned int seed = 1;
@@ -428,6 +449,7 @@ int main(void)
 		CASE(a_listing_finds_it_whole),
 		CASE(a_failing_operation_takes_back_the_rest),
 		CASE(a_table_without_room_is_taken_back),
+		CASE(a_damaged_record_is_refused),
 		CASE(random_kills),
 	};
 

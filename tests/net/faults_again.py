@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# doors: unlink restore addr
+# seconds: 400
+"""Faults that the command after them must not stumble over, at every instant of one kind: net/faults chooses its
+instants at random and looks at everything; here is one look, which is quick.
+
+unlink: each BPF call of `link del` fails, as if there were no memory; another slave in its place has nothing of it, and
+the slave made anew has its routes.
+restore: `restore` is killed before each call that moves or removes something; the next command is done, and soon.
+addr: `addr add` is killed before each call that changes something; the next one makes the route, too.
+
+    faults_again.py unlink|restore|addr
+"""
+import collections
+import os
+import re
+import sys
+import tempfile
+
+from ipvlan_lab import Lab, expect
+
+SLAVE = "link add link e0 name i0 type ipvlan mode l3 netns {s1} addr 10.1.0.11/24 addr fd01::11/64 up"
+UNSLAVE = "link -n {s1} del i0"
+OTHER, UNOTHER = "link add link e0 name i1 type ipvlan netns {s2}", "link -n {s2} del i1"
+
+
+class Again:
+    def __init__(self, lab, directory):
+        self.lab, self.directory = lab, directory
+        self.words = {"s1": lab.ns("s1"), "s2": lab.ns("s2"), "dir": directory}
+
+    def culvert(self, text, check=True, strace=()):
+        return self.lab.run("host", [*strace, self.lab.culvert_path, *text.format(**self.words).split()], check)
+
+    def calls(self, command):
+        """{call: times}"""
+        out = f"{self.directory}/calls"
+        self.culvert(command, strace=("strace", "-f", "-qq", "-o", out))
+        with open(out, encoding="utf-8", errors="replace") as file:
+            return collections.Counter(found[1] for line in file if (found := re.match(r"\d+ +(\w+)\(", line)))
+
+    def fault(self, command, what):
+        return self.culvert(command, False, ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={what}"))
+
+    def slave_is_whole(self, where, addresses=("10.1.0.11", "fd01::11")):
+        for address in addresses:
+            routes = self.lab.ip("host", f"{'-6 ' if ':' in address else ''}route show proto 67")[1]
+            expect(f"{address} dev cvslave" in routes, True, f"{where}: the host has a route to {address}")
+            expect(f" {address}/" in self.culvert("addr show")[1], True, f"{where}: the slave has {address}")
+
+    def unlink(self):
+        self.culvert(SLAVE)
+        times = self.calls(UNSLAVE)["bpf"]
+        for n in range(1, times + 1):
+            self.culvert(SLAVE)
+            status, _, error = self.fault(UNSLAVE, f"bpf:error=ENOMEM:when={n}")
+            expect(error.count("\n"), int(status != 0), f"bpf {n}: lines of error: {error}")
+            self.culvert(OTHER)
+            # It is still there if the command was refused.
+            status, _, error = self.culvert(SLAVE, check=False)
+            expect(status == 0 or "in use" in error, True, f"bpf {n}: link add: {error}")
+            self.slave_is_whole(f"bpf {n}")
+            self.culvert(UNSLAVE)
+            self.culvert(UNOTHER)
+        return times
+
+    def restore(self):
+        saved = f"restore {self.directory}/saved"
+        self.culvert(SLAVE)
+        self.culvert("save -o {dir}/saved")
+        # The data path of ipvlan stays, without slaves: the restore takes it away first.
+        self.culvert(UNSLAVE)
+        times = self.calls(saved)
+        done = 0
+        for call in ("unlinkat", "renameat", "mkdirat"):
+            for n in range(1, times[call] + 1):
+                self.culvert(UNSLAVE, check=False)
+                self.fault(saved, f"{call}:signal=SIGKILL:when={n}")
+                then = saved if n % 2 else SLAVE
+                status, _, error = self.culvert(then, False, ("timeout", "-s", "KILL", "60"))
+                where = f"killed at {call} {n}, then {then}: status {status}: {error.strip()}"
+                expect(status == 0 or "already" in error or "in use" in error, True, where)
+                self.slave_is_whole(where)
+                done += 1
+        return done
+
+    def addr(self):
+        self.culvert(SLAVE)
+        done = 0
+        for address in ("10.1.0.99/24", "fd01::99/64"):
+            add, remove = (f"addr -n {{s1}} {verb} {address} dev i0" for verb in ("add", "del"))
+            times = self.calls(add)
+            self.culvert(remove)
+            for call in ("bpf", "sendto"):
+                for n in range(1, times[call] + 1):
+                    self.fault(add, f"{call}:signal=SIGKILL:when={n}")
+                    status, _, error = self.culvert(add, check=False)
+                    where = f"killed at {call} {n}, and once more: status {status}: {error.strip()}"
+                    expect(status == 0 or "exists" in error, True, where)
+                    self.slave_is_whole(where, [address.partition("/")[0]])
+                    self.culvert(remove)
+                    done += 1
+        return done
+
+
+def main():
+    with tempfile.TemporaryDirectory(dir=os.environ.get("LAB_DIR")) as directory, Lab() as lab:
+        lab.wire()
+        again = Again(lab, directory)
+        done = getattr(again, sys.argv[1])()
+        again.culvert(UNSLAVE, check=False)
+        print(f"{sys.argv[1]}: {done} instants")
+        expect(done > 10, True, "instants")
+
+
+main()
