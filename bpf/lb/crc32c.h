@@ -89,7 +89,7 @@ static long crc32c_step(__u32 step, void *arg)
 }
 
 /* CRC32c of the frame's bytes from `at` to `end`. */
-static __noinline __u32 crc32c_frame(struct __sk_buff *skb, __u32 at, __u32 end)
+GLOBAL __u32 crc32c_frame(struct __sk_buff *skb, __u32 at, __u32 end)
 {
 	struct crc32c_walk w = { .skb = skb, .at = at, .end = end, .crc = ~0U };
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # attach and detach refuse what they cannot do in one line, and change nothing.
-# seconds: 60
 . "$(dirname "$0")/lib/test.sh"
 ours
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # 100,000 services with 10 real servers each: restored, listed in order, edited and saved, in time.
-# seconds: 180
 # long
 . "$(dirname "$0")/lib/test.sh"
 ours

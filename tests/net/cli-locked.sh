@@ -3,7 +3,6 @@
 # A command that has the lock and is stopped holds up the others, but not for ever, and not without
 # a word: who waits says for whom; when it goes on, so do they, and every edit has happened. Lists
 # need no lock.
-# seconds: 90
 . "$(dirname "$0")/lib/test.sh"
 ours
 

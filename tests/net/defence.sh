@@ -4,7 +4,6 @@
 # are free (1, which then reads 2).
 # doors: xdp tc
 # families: 4 6
-# seconds: 240
 . "$(dirname "$0")/lib/test.sh"
 
 # opened FROM N: which of N new connections, from that port on, got a server.

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make demo shows what it says, to its end, and cleans up.
-# seconds: 120
 set -euo pipefail
 out=$("$(dirname "$0")/../../demo/run")
 echo "$out"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Sixteen commands edit at once, with listings meanwhile and under load: none is lost, none waits
 # for ever, and no listing shows anything broken.
-# seconds: 90
 # options: -E
 . "$(dirname "$0")/lib/test.sh"
 ours

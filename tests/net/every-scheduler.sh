@@ -4,7 +4,6 @@
 # stay open: the server that each one reaches. The servers are looked at last added first, r3 before r2.
 # doors: xdp tc
 # families: 4 6
-# seconds: 90
 # options: -s -b sed nq fo ovf dh sh mh lblc lblcr sh-fallback sh-port mh-fallback mh-port
 . "$(dirname "$0")/lib/test.sh"
 

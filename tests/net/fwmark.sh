@@ -5,7 +5,6 @@
 # does not become a router, and nothing of it is left afterwards.
 # doors: xdp tc
 # families: 4 6
-# seconds: 150
 # options: -f -6 -D
 . "$(dirname "$0")/lib/test.sh"
 ours

@@ -6,7 +6,6 @@
 # and an upload goes on with smaller segments.
 # doors: xdp tc
 # families: 4 6
-# seconds: 150
 . "$(dirname "$0")/lib/test.sh"
 
 cluster 2

@@ -4,7 +4,6 @@
 # any port; what is listed of it. -o: each datagram is scheduled by itself.
 # doors: xdp tc
 # families: 4 6
-# seconds: 60
 # options: -p -M -o --persistent-conn -c
 . "$(dirname "$0")/lib/test.sh"
 

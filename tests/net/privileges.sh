@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every command works with the capabilities that docs/security.md says, without one of them it says
 # which in one line and changes nothing; and with all it gives up those that it has no use for.
-# seconds: 180
 . "$(dirname "$0")/lib/test.sh"
 ours
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ipvsadm --rate approaches the rate of the last seconds, and falls back when there is nothing.
 # doors: xdp tc
-# seconds: 60
 # options: --rate --exact
 . "$(dirname "$0")/lib/test.sh"
 

@@ -5,7 +5,6 @@
 # refused with the number of its line, and nothing has changed.
 # doors: xdp tc
 # families: 4 6
-# seconds: 180
 . "$(dirname "$0")/lib/test.sh"
 ours
 

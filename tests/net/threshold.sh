@@ -4,7 +4,6 @@
 # -y: it gets new ones again when it has fewer than that; without, fewer than three quarters of -x.
 # doors: xdp tc
 # families: 4 6
-# seconds: 40
 # options: -x -y
 . "$(dirname "$0")/lib/test.sh"
 

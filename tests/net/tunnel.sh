@@ -6,7 +6,6 @@
 # and those that are larger than what the tunnel leaves, arrive whole.
 # doors: xdp tc
 # families: 4 6
-# seconds: 240
 # options: -A -a -r -i --tun-type --tun-port --tun-nocsum --tun-csum --tun-remcsum ipip gue gre
 . "$(dirname "$0")/lib/test.sh"
 

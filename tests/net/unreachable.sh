@@ -4,7 +4,6 @@
 # resolution: it is used soon after its cable is plugged in. The others are not disturbed.
 # doors: xdp tc
 # families: 4 6
-# seconds: 40
 . "$(dirname "$0")/lib/test.sh"
 
 cluster

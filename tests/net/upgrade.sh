@@ -6,7 +6,6 @@
 # laid out otherwise stay with the culvert that made them.
 # doors: xdp tc clsact
 # families: 4 6
-# seconds: 240
 [ "$1" != clsact ] || export CULVERT_NO_TCX=1	# what Linux has before 6.6
 . "$(dirname "$0")/lib/test.sh"
 ours

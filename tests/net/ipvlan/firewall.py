@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# seconds: 200
 """l3s: the host's firewall sees both directions, conntrack the whole connection; l3: as the kernel's."""
 from ipvlan_lab import CLIENT, PORT, SUBNET, Lab, expect, version
 

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# seconds: 200
 """Slaves come and go: by link del, with their namespace, with their device, with their master;
 and a `link add` that is killed at any moment leaves nothing, or what the next command removes."""
 import os

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# seconds: 240
 """256 slaves on one master, every one of them reached, mode changes of all at once, and all gone again."""
 import time
 

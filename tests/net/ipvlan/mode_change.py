@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# seconds: 120
 """A mode change under a running iperf3 and a ping flood loses no more than the packets in flight."""
 import json
 import re

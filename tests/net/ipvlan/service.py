@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# seconds: 120
 """The load balancer and slaves on one device: a service over slaves of this very host, by NAT and by
 direct routing, at either door; and slaves that are reached beside it."""
 from ipvlan_lab import PORT, SUBNET, Lab, expect, shown

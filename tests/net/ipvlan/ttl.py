@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# seconds: 200
 """A slave is not a hop: TTLs and hop limits of 1, 2, 64, 254 and 255 arrive as they were sent."""
 from ipvlan_lab import Lab, expect, targets, version
 

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# seconds: 180
 """ipvlan's programs are replaced under a running iperf3 and ping floods, by another build and back: nothing is
 lost; by tcx, and by clsact as before Linux 6.6. Counters go on, and what may not pass does not."""
 import json

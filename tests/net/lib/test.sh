@@ -7,7 +7,7 @@
 #
 #     # doors: xdp tc        run it once for each: $door
 #     # families: 4 6        likewise: $family, and VIP, R1.. are of that family
-#     # seconds: 60          how long it may take (default 120)
+#     # seconds: 60          how long it may take, if more than four minutes
 #     # long                 only by `make test-long`
 #
 # `tests/run net/NAME` runs it; by hand `tests/net/NAME.sh [DOOR] [FAMILY]` does, with KEEP=1
