@@ -72,6 +72,15 @@ const char *ipvlan_value(struct ipvlan_args *a, const char *keyword)
 	return word ? word : "";
 }
 
+const char *ipvlan_verb(struct ipvlan_args *a)
+{
+	const char *verb = ipvlan_word(a);
+
+	if (a->help || (verb && !strcmp(verb, "help")))
+		return NULL;
+	return verb ? verb : "show";
+}
+
 bool ipvlan_is(const char *word, const char *full)
 {
 	return *word && !strncmp(word, full, strlen(word));

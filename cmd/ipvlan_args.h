@@ -21,6 +21,9 @@ int ipvlan_args_parse(struct ipvlan_args *a, int argc, char **argv);
 const char *ipvlan_word(struct ipvlan_args *a);
 const char *ipvlan_value(struct ipvlan_args *a, const char *keyword);
 
+/* What is to be done: the first word, "show" if there is none; NULL: help is asked for. */
+const char *ipvlan_verb(struct ipvlan_args *a);
+
 /* As ip(8): a word may be shortened as long as it is the beginning of this one. */
 bool ipvlan_is(const char *word, const char *full);
 

@@ -367,12 +367,12 @@ int cmd_link(int argc, char **argv)
 
 	if (ipvlan_args_parse(&a, argc, argv))
 		return CMD_FAILED;
-	verb = ipvlan_word(&a);
-	if (a.help || (verb && !strcmp(verb, "help"))) {
+	verb = ipvlan_verb(&a);
+	if (!verb) {
 		fputs(help, stdout);
 		return CMD_OK;
 	}
-	if (!verb || ipvlan_is(verb, "show") || ipvlan_is(verb, "list") || !strcmp(verb, "ls"))
+	if (ipvlan_is(verb, "show") || ipvlan_is(verb, "list") || !strcmp(verb, "ls"))
 		return link_show(&a);
 	if (ipvlan_is(verb, "add"))
 		return link_add(&a);

@@ -7,23 +7,9 @@
 #include <stdint.h>
 
 #include "../../cmd/link.c"
+#include "words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define WORDS 64
-
-/* The words of the line, behind the name of the command. */
-static int cut(char *text, char **argv)
-{
-	char *rest = NULL;
-	int argc = 1;
-
-	argv[0] = "link";
-	for (char *w = strtok_r(text, " \n", &rest); w && argc < WORDS; w = strtok_r(NULL, " \n", &rest))
-		argv[argc++] = w;
-	argv[argc] = NULL;
-	return argc;
-}
 
 static void parse(char *text, bool add)
 {
@@ -31,7 +17,7 @@ static void parse(char *text, bool add)
 	struct ipvlan_args a;
 	struct request r = {};
 
-	if (ipvlan_args_parse(&a, cut(text, argv), argv) == 0 &&
+	if (ipvlan_args_parse(&a, words_cut("link", text, argv), argv) == 0 &&
 	    (add ? parse_add(&a, &r) : parse_request(&a, &r, false)) == 0 && !r.name)
 		abort();
 	cleanup_request(&r);

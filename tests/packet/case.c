@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +205,29 @@ void expect_fate(struct path *p, enum door door, const struct packet *in, enum f
 			 fate_names[fate]);
 }
 
+void expect_sent(struct path *p, enum door door, const struct packet *in, const struct packet *out,
+		 const uint8_t *dmac, const uint8_t *smac)
+{
+	struct frame f, want;
+	struct outcome o;
+	int at;
+
+	frame_build(&f, in);
+	frame_build(&want, out);
+	path_send(p, door, &f, 0, &o);
+	expect_equal("sent", o.fate, SENT);
+	if (door == XDP_DOOR && !o.handed_on) {
+		memcpy(want.data, dmac, 6);
+		memcpy(want.data + 6, smac, 6);
+	}
+	at = frame_differs(&want, &o.out, 0);
+	if (at < 0)
+		return;
+	frame_print("expected", &want);
+	frame_print("out", &o.out);
+	fault("differs from byte %d on", at);
+}
+
 /* N of the server rN. */
 static unsigned int server_number(const struct path *p, uint32_t dest)
 {
@@ -280,10 +305,10 @@ void expect_counts(struct path *p, uint32_t dest, uint32_t active, uint32_t inac
 
 void expect_audit(struct path *p)
 {
-	unsigned int broken = table_audit(p);
+	unsigned int wrong = table_audit(p);
 
-	if (broken)
-		fault("%u invariants broken", broken);
+	if (wrong)
+		fault("%u invariants broken", wrong);
 }
 
 void figure(const char *name, uint64_t value, const char *unit)
@@ -295,6 +320,48 @@ void figure(const char *name, uint64_t value, const char *unit)
 		return;
 	fprintf(f, "figure %s %lu %s\n", name, (unsigned long)value, unit);
 	fclose(f);
+}
+
+/* ---- for random sequences ------------------------------------------------------------ */
+
+char broken[512];
+bool shrinking;
+
+bool breaks(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(broken, sizeof(broken), format, ap);
+	va_end(ap);
+	return false;
+}
+
+static bool has_id_of_ours(const struct outcome *o, bool tunnels)
+{
+	const uint8_t *frame = o->out.data;
+
+	return o->fate == SENT && frame[12] == 0x08 && frame[13] == 0 &&
+	       (tunnels || frame[ETH_HLEN + offsetof(struct iphdr, protocol)] == IPPROTO_ICMP);
+}
+
+bool doors_agree(const struct outcome *by_xdp, const struct outcome *by_tc, bool tunnels)
+{
+	struct frame x = by_xdp->out;
+
+	if (by_xdp->fate != by_tc->fate)
+		return breaks("XDP %s it, tc %s it", fate_names[by_xdp->fate], fate_names[by_tc->fate]);
+	if (by_xdp->fate == DROPPED || frame_differs(&x, &by_tc->out, 12) < 0)
+		return true;
+	if (has_id_of_ours(by_xdp, tunnels))
+		frame_take_id(&x, &by_tc->out);
+	if (frame_differs(&x, &by_tc->out, 12) < 0)
+		return true;
+	if (!shrinking) {
+		frame_print("by XDP", &x);
+		frame_print("by tc", &by_tc->out);
+	}
+	return breaks("the doors send different frames");
 }
 
 /* ---- the programs' frame -------------------------------------------------------------- */

@@ -50,6 +50,9 @@ void expect_equal(const char *what, long got, long want);
 
 /* Sends it and fails the test unless this becomes of it. */
 void expect_fate(struct path *p, enum door door, const struct packet *in, enum fate fate);
+/* `in` is sent on as `out`: byte for byte, from XDP with these MAC addresses (from tc they come later). */
+void expect_sent(struct path *p, enum door door, const struct packet *in, const struct packet *out,
+		 const uint8_t *dmac, const uint8_t *smac);
 /*
  * Which real server (1 to SERVERS) the packet went to; 0: to none. Counters,
  * connection and (from XDP) the frame must agree.
@@ -62,6 +65,20 @@ void expect_audit(struct path *p);
 
 /* A line for docs/reliability.md (tools/reliability), when the run collects them: NAME is TABLE.WHAT. */
 void figure(const char *name, uint64_t value, const char *unit);
+
+/* ---- for random sequences, which are cut down when they break something ---------- */
+
+extern char broken[512]; /* what it was */
+extern bool shrinking;	 /* what breaks on the way is not told */
+
+/* Notes it; returns false. */
+__attribute__((format(printf, 1, 2))) bool breaks(const char *format, ...);
+
+/*
+ * Both doors did the same with a packet; MAC addresses are tc's later. The id of an IPv4 header of
+ * our own is made up: an ICMP error's, and where there are tunnels any header may be one.
+ */
+bool doors_agree(const struct outcome *by_xdp, const struct outcome *by_tc, bool tunnels);
 
 /* ---- the programs' frame --------------------------------------------------------- */
 

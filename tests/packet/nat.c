@@ -46,24 +46,7 @@ static struct packet to_client(struct packet p)
 static void check(enum door door, struct packet in, struct packet out, const uint8_t *dmac,
 		  const uint8_t *smac)
 {
-	struct frame f, want;
-	struct outcome o;
-	int at;
-
-	frame_build(&f, &in);
-	frame_build(&want, &out);
-	path_send(path, door, &f, 0, &o);
-	expect_equal("sent", o.fate, SENT);
-	if (door == XDP_DOOR && !o.handed_on) {
-		memcpy(want.data, dmac, 6);
-		memcpy(want.data + 6, smac, 6);
-	}
-	at = frame_differs(&want, &o.out, 0);
-	if (at < 0)
-		return;
-	frame_print("expected", &want);
-	frame_print("out", &o.out);
-	fault("differs from byte %d on", at);
+	expect_sent(path, door, &in, &out, dmac, smac);
 }
 
 static void begin(enum door door, bool v6, uint8_t proto)

@@ -14,7 +14,6 @@
  * A sequence that breaks one is cut down to as few steps as still break it, and
  * printed. CULVERT_SEED=N plays that one sequence; CULVERT_LONG=1 plays more.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,18 +142,6 @@ static void step_print(const struct step *s)
 /* ---- two directors ------------------------------------------------------------------------ */
 
 static struct path *directors[DOORS]; /* one whose packets come by XDP, one by tc */
-static char broken[512];
-static bool shrinking; /* what breaks on the way is not told */
-
-__attribute__((format(printf, 1, 2))) static bool breaks(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(broken, sizeof(broken), format, ap);
-	va_end(ap);
-	return false;
-}
 
 static void director_begin(struct path *p)
 {
@@ -261,27 +248,6 @@ static bool check_fate(const struct path *p, enum door door, const struct packet
 	return true;
 }
 
-static bool check_outcomes(const struct outcome *o)
-{
-	struct frame by_xdp = o[XDP_DOOR].out;
-
-	if (o[XDP_DOOR].fate != o[TC_DOOR].fate)
-		return breaks("XDP %s it, tc %s it", fate_names[o[XDP_DOOR].fate],
-			      fate_names[o[TC_DOOR].fate]);
-	if (o[XDP_DOOR].fate == DROPPED)
-		return true;
-	/* The link layer is tc's later; an ICMP error's identification is made up. */
-	if (o[XDP_DOOR].fate == SENT && by_xdp.data[13] == 0 && by_xdp.data[ETH_LEN + 9] == IPPROTO_ICMP)
-		frame_take_id(&by_xdp, &o[TC_DOOR].out);
-	if (frame_differs(&by_xdp, &o[TC_DOOR].out, 12) < 0)
-		return true;
-	if (!shrinking) {
-		frame_print("by XDP", &by_xdp);
-		frame_print("by tc", &o[TC_DOOR].out);
-	}
-	return breaks("the doors send different frames");
-}
-
 static bool check_packet(const struct step *s)
 {
 	struct packet in = s->what == ANSWER ? server_packet(s) : client_packet(s);
@@ -299,7 +265,7 @@ static bool check_packet(const struct step *s)
 		    !check_fate(p, (enum door)door, &in, &f, &o[door]))
 			return false;
 	}
-	return check_outcomes(o);
+	return doors_agree(&o[XDP_DOOR], &o[TC_DOOR], false);
 }
 
 /*

@@ -5,67 +5,32 @@
  * without sloppy_sctp, through both doors; what opens a connection and what does
  * not; and masquerading byte for byte, with checksums computed from scratch.
  */
+#include <stdio.h>
 #include <string.h>
 
-#include "case.h"
-#include "facts.h"
-#include "talk.h"
+#include "cells.h"
 
 /* ---- states --------------------------------------------------------------------------- */
 
-static void play(const json_t *fact, enum door door, bool v6, const char *step, const json_t *then)
+static const char *settings(const json_t *fact, struct talk *t)
 {
-	const char *state = json_string_value(json_array_get(then, 0));
-	struct talk t = { .door = door,
-			  .v6 = v6,
-			  .proto = IPPROTO_SCTP,
-			  .method = *fact_text(fact, "method") };
-	const char *path_text = fact_text(fact, "path");
+	static char text[32];
+	int sloppy = fact_number(fact, "sloppy_sctp");
 
-	path_reset(path);
-	path->settings->conn_reuse_mode = 0;
-	path->settings->sloppy_sctp = (uint32_t)fact_number(fact, "sloppy_sctp");
-	talk_begin(&t);
-	talk_say_all(&t, path_text);
-	path_advance(path, 3);
-	now_playing("-%c, IPv%d, %s, sloppy_sctp %d, \"%s\" then %s", t.method, v6 ? 6 : 4,
-		    door_names[door], fact_number(fact, "sloppy_sctp"), path_text, step);
-	talk_say(&t, step);
-	if (state)
-		expect_conn(path, &t.client, state, (uint32_t)json_integer_value(json_array_get(then, 1)));
-	else
-		expect_equal("is there a connection", !!table_find(path, &t.client), 0);
-	expect_audit(path);
-}
-
-static void play_all(bool v6)
-{
-	json_t *facts = facts_load("ipvs_sctp_table"), *fact, *then;
-	unsigned int played = 0;
-	const char *step;
-	size_t i;
-
-	json_array_foreach(facts, i, fact) {
-		if (!fact_is(fact, "sctp_table"))
-			continue;
-		json_object_foreach(fact_get(fact, "then"), step, then) {
-			played++;
-			for (int door = 0; door < DOORS; door++)
-				play(fact, (enum door)door, v6, step, then);
-		}
-	}
-	assert_int_equal(played, (13 * 2 + 6 + 4) * 22);
-	json_decref(facts);
+	t->proto = IPPROTO_SCTP;
+	path->settings->sloppy_sctp = (uint32_t)sloppy;
+	snprintf(text, sizeof(text), "sloppy_sctp %d", sloppy);
+	return text;
 }
 
 static void states4(void **state)
 {
-	play_all(false);
+	cells_play("ipvs_sctp_table", "sctp_table", (13 * 2 + 6 + 4) * 22, settings, false);
 }
 
 static void states6(void **state)
 {
-	play_all(true);
+	cells_play("ipvs_sctp_table", "sctp_table", (13 * 2 + 6 + 4) * 22, settings, true);
 }
 
 /* The counts that go with them: an association counts as active while it is established. */
@@ -157,25 +122,8 @@ static void again(void **state)
 static void check(enum door door, const struct packet *in, struct packet out, const uint8_t *dmac,
 		  const uint8_t *smac)
 {
-	struct frame f, want;
-	struct outcome o;
-	int at;
-
 	out.ttl = 63;
-	frame_build(&f, in);
-	frame_build(&want, &out);
-	path_send(path, door, &f, 0, &o);
-	expect_equal("sent", o.fate, SENT);
-	if (door == XDP_DOOR && !o.handed_on) {
-		memcpy(want.data, dmac, 6);
-		memcpy(want.data + 6, smac, 6);
-	}
-	at = frame_differs(&want, &o.out, 0);
-	if (at < 0)
-		return;
-	frame_print("expected", &want);
-	frame_print("out", &o.out);
-	fault("differs from byte %d on", at);
+	expect_sent(path, door, in, &out, dmac, smac);
 }
 
 /* To r1's port and back, in packets of every kind of length; without a change of port the same. */

@@ -16,7 +16,6 @@
  * packets as still break it, and printed. CULVERT_SEED=N plays that one;
  * CULVERT_STORM=N is how many packets are sent in all.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,18 +33,6 @@ static const char *const way_names[] = { "XDP", "tc", "culvert0", "the way out" 
 
 static struct path *directors[WAYS];
 static uint64_t sent_in; /* packets, each way counted */
-static char broken[512];
-static bool shrinking; /* what breaks on the way is not told */
-
-__attribute__((format(printf, 1, 2))) static bool breaks(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(broken, sizeof(broken), format, ap);
-	va_end(ap);
-	return false;
-}
 
 /* ---- services ----------------------------------------------------------------------------- */
 
@@ -297,26 +284,6 @@ static bool check_one(enum through way, const struct frame *in, uint32_t mark, c
 	       breaks("%s: %s, counted as %s", name, fate_names[o->fate], cause_names[cause]);
 }
 
-static bool check_doors(const struct outcome *by_xdp, const struct outcome *by_tc)
-{
-	struct frame x;
-
-	if (by_xdp->fate != by_tc->fate)
-		return breaks("XDP %s it, tc %s it", fate_names[by_xdp->fate], fate_names[by_tc->fate]);
-	if (by_xdp->fate == DROPPED || frame_differs(&by_xdp->out, &by_tc->out, 12) < 0)
-		return true;
-	x = by_xdp->out;	/* an ICMP error's identification is made up */
-	if (is_v4(&x) && by_xdp->fate == SENT)
-		frame_take_id(&x, &by_tc->out);
-	if (frame_differs(&x, &by_tc->out, 12) < 0)
-		return true;
-	if (!shrinking) {
-		frame_print("by XDP", &x);
-		frame_print("by tc", &by_tc->out);
-	}
-	return breaks("the doors send different frames");
-}
-
 /* ---- a round ---------------------------------------------------------------------------------- */
 
 static enum fate skb_fate(int verdict)
@@ -407,7 +374,7 @@ static bool step(uint64_t seed)
 		if (!send_one(way, &f, mark, &o[way]))
 			return false;
 	}
-	return mark || check_doors(&o[BY_XDP], &o[BY_TC]);
+	return mark || doors_agree(&o[BY_XDP], &o[BY_TC], true);
 }
 
 #define ROUND 2000
