@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "culvert.h"
 #include "options.h"
+#include "text.h"
 
 static bool read_mode(const char *text, void *into)
 {
@@ -48,13 +49,14 @@ static int check_sizes(const struct cv *cv, const struct cv_sizes *wanted)
 
 static void say_done(const struct cv *cv, const struct cv_attachment *a, bool json)
 {
+	char name[TEXT_ROOM(sizeof(a->ifname))];
 	struct cv_memory m;
 	uint64_t bytes;
 
 	cv_memory(cv, &m);
 	bytes = m.conns4 + m.conns6 + m.counters + m.services + m.dests + m.other;
 	if (json) {
-		json_t *j = json_pack("{s:s, s:i, s:s, s:b, s:s, s:I}", "device", a->ifname,
+		json_t *j = json_pack("{s:o, s:i, s:s, s:b, s:s, s:I}", "device", text_json(a->ifname),
 				      "ifindex", (int)a->ifindex, "mode",
 				      a->mode == CV_MODE_XDP ? "xdp" : "tc", "native", a->native,
 				      "tc", a->tcx ? "tcx" : "clsact", "memory", (json_int_t)bytes);
@@ -64,7 +66,7 @@ static void say_done(const struct cv *cv, const struct cv_attachment *a, bool js
 		json_decref(j);
 		return;
 	}
-	printf("%s: %s; the tables take %.1f MiB\n", a->ifname,
+	printf("%s: %s; the tables take %.1f MiB\n", text_plain(a->ifname, name, sizeof(name)),
 	       a->mode == CV_MODE_XDP ? "XDP in the driver, and tc" : "tc",
 	       (double)bytes / (1 << 20));
 }

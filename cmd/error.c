@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "culvert.h"
+#include "text.h"
 
 static const char *place;
 
@@ -15,17 +16,15 @@ void cmd_place(const char *where)
 	place = where;
 }
 
-/* Arguments and names of devices may hold what a terminal obeys, and line ends. */
+/* On one line, and nothing that a terminal obeys. */
 static void put_safely(const char *text)
 {
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	size_t size = TEXT_ROOM(strlen(text));
+	char *room = malloc(size);
 
-		if (c < ' ' || c == 0x7f)
-			fprintf(stderr, "\\x%02x", c);
-		else
-			fputc(c, stderr);
-	}
+	if (room)
+		fputs(text_plain(text, room, size), stderr);
+	free(room);
 }
 
 int cmd_error(const char *name, const char *format, ...)

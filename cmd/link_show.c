@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "culvert.h"
 #include "link.h"
+#include "text.h"
 
 static const struct {
 	uint32_t flag;
@@ -55,10 +56,12 @@ static const char *where(const struct cv_ipv_link *link, char out[NETNS_NAME])
 void link_print_head(const struct cv_ipv_link *link)
 {
 	const struct rtnl_link *l = &link->inner;
+	char name[TEXT_ROOM(IFNAMSIZ)], master[TEXT_ROOM(IFNAMSIZ)], netns[TEXT_ROOM(NETNS_NAME)];
 	char room[NETNS_NAME], mac[18];
 	bool first = true;
 
-	printf("%u: %s@%s: <", l->ifindex, l->name, link->master);
+	printf("%u: %s@%s: <", l->ifindex, text_plain(l->name, name, sizeof(name)),
+	       text_plain(link->master, master, sizeof(master)));
 	if ((l->flags & IFF_UP) && !l->carrier) {
 		printf("NO-CARRIER");
 		first = false;
@@ -71,7 +74,7 @@ void link_print_head(const struct cv_ipv_link *link)
 	}
 	printf("> mtu %u qdisc %s state %s", l->mtu, l->qdisc, operstate(l->operstate));
 	if (!link->here)
-		printf(" netns %s", where(link, room));
+		printf(" netns %s", text_plain(where(link, room), netns, sizeof(netns)));
 	printf("\n    link/ether %s brd ff:ff:ff:ff:ff:ff\n", mac_text(l->mac, mac));
 }
 
@@ -87,11 +90,11 @@ json_t *link_json(const struct cv_ipv_link *link)
 		if (l->flags & flag_names[i].flag)
 			json_array_append_new(flags, json_string(flag_names[i].name));
 	}
-	return json_pack("{s:i,s:s,s:s,s:o,s:i,s:s,s:s,s:s,s:s,s:s}", "ifindex", (int)l->ifindex,
-			 "ifname", l->name, "link", link->master, "flags", flags, "mtu",
+	return json_pack("{s:i,s:o,s:o,s:o,s:i,s:s,s:s,s:s,s:s,s:o}", "ifindex", (int)l->ifindex,
+			 "ifname", text_json(l->name), "link", text_json(link->master), "flags", flags, "mtu",
 			 (int)l->mtu, "qdisc", l->qdisc, "operstate", operstate(l->operstate),
 			 "link_type", "ether", "address", mac_text(l->mac, mac), "netns",
-			 where(link, room));
+			 text_json(where(link, room)));
 }
 
 /* ---- -d ------------------------------------------------------------------------------ */
@@ -126,11 +129,12 @@ static void details(struct cv_ipv *v, const struct cv_ipv_link *link, json_t *to
 	const char *mode = cv_ipv_mode_name(cv_ipv_mode_of(link->policy));
 	const char *flag = cv_ipv_flag_name(link->policy);
 	bool hostreach = link->policy & CV_IPV_HOSTREACH;
+	char name[TEXT_ROOM(IFNAMSIZ)];
 	json_t *allows;
 
 	if (!to) {
 		printf("    ipvlan  mode %s %s hostreach %s host-end %s", mode, flag,
-		       hostreach ? "on" : "off", link->host_end);
+		       hostreach ? "on" : "off", text_plain(link->host_end, name, sizeof(name)));
 		cv_ipv_each_allow(v, link->slot, print_allow, NULL);
 		printf("\n");
 		return;
@@ -138,9 +142,9 @@ static void details(struct cv_ipv *v, const struct cv_ipv_link *link, json_t *to
 	allows = json_array();
 	cv_ipv_each_allow(v, link->slot, json_allow, allows);
 	json_object_set_new(to, "linkinfo",
-			    json_pack("{s:s,s:{s:s,s:b,s:b,s:s,s:o}}", "info_kind", "ipvlan",
+			    json_pack("{s:s,s:{s:s,s:b,s:b,s:o,s:o}}", "info_kind", "ipvlan",
 				      "info_data", "mode", mode, flag, 1, "hostreach", hostreach,
-				      "host_end", link->host_end, "allow", allows));
+				      "host_end", text_json(link->host_end), "allow", allows));
 }
 
 /* ---- -s ------------------------------------------------------------------------------ */

@@ -43,9 +43,22 @@ static __attribute__((format(printf, 2, 3))) void line(struct save *s, const cha
 
 /* ---- the load balancer -------------------------------------------------------- */
 
+/* Can restore read the name as a word? What it cannot is told, and left out. */
+static bool can_name(struct save *s, const char *what, const char *name)
+{
+	for (const char *c = name; *c; c++) {
+		if ((unsigned char)*c > ' ')
+			continue;
+		cmd_error("save", "no line can name the %s \"%s\": left out", what, name);
+		s->left_out = true;
+		return false;
+	}
+	return true;
+}
+
 static int save_device(const struct cv_attachment *a, void *arg)
 {
-	if (!a->gone)
+	if (!a->gone && can_name(arg, "device", a->ifname))
 		line(arg, "attach %s --mode %s\n", a->ifname, a->mode == CV_MODE_XDP ? "xdp" : "tc");
 	return 0;
 }
@@ -169,6 +182,9 @@ static int save_link(const struct cv_ipv_link *link, void *arg)
 		s->left_out = true;
 		return 0;
 	}
+	if (!can_name(s, "device", link->master) || !can_name(s, "device", link->inner.name) ||
+	    (!link->here && !can_name(s, "network namespace", link->netns)))
+		return 0;
 	line(s, "link add link %s name %s type ipvlan mode %s %s hostreach %s", link->master, link->inner.name,
 	     cv_ipv_mode_name(cv_ipv_mode_of(link->policy)), cv_ipv_flag_name(link->policy),
 	     link->policy & CV_IPV_HOSTREACH ? "on" : "off");

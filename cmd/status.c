@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "culvert.h"
 #include "options.h"
+#include "text.h"
 
 static const char *mode_name(enum cv_mode mode)
 {
@@ -105,6 +106,7 @@ static int other_layout(bool json)
 
 static int print_device(const struct cv_attachment *a, void *arg)
 {
+	char name[TEXT_ROOM(sizeof(a->ifname))];
 	int *n = arg;
 
 	if ((*n)++ == 0)
@@ -112,7 +114,7 @@ static int print_device(const struct cv_attachment *a, void *arg)
 	if (a->gone)
 		printf("  ifindex %u: gone\n", a->ifindex);
 	else
-		printf("  %s (ifindex %u): mode %s (%s)\n", a->ifname, a->ifindex,
+		printf("  %s (ifindex %u): mode %s (%s)\n", text_plain(a->ifname, name, sizeof(name)), a->ifindex,
 		       mode_name(a->mode), doors(a));
 	return 0;
 }
@@ -175,7 +177,7 @@ static int add_device(const struct cv_attachment *a, void *arg)
 			      a->tcx ? "tcx" : "clsact", "gone", a->gone);
 
 	if (!a->gone)
-		json_object_set_new(d, "device", json_string(a->ifname));
+		json_object_set_new(d, "device", text_json(a->ifname));
 	json_array_append_new(arg, d);
 	return 0;
 }

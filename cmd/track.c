@@ -18,6 +18,7 @@
 #include "cmd.h"
 #include "culvert.h"
 #include "ipvlan.h"
+#include "text.h"
 
 static const char help[] =
 	"usage: culvert track [--once] [--quiet] [-j|--json]\n"
@@ -45,7 +46,7 @@ static const char *const event_names[] = {
 static void say(const struct cv_ipv_report *what, void *arg)
 {
 	const struct options *o = arg;
-	char addr[INET6_ADDRSTRLEN + 4] = "";
+	char addr[INET6_ADDRSTRLEN + 4] = "", name[TEXT_ROOM(IFNAMSIZ)], netns[TEXT_ROOM(NETNS_NAME)];
 
 	if (o->quiet)
 		return;
@@ -57,9 +58,9 @@ static void say(const struct cv_ipv_report *what, void *arg)
 		json_t *line = json_pack("{s:s}", "event", event_names[what->event]);
 
 		if (*what->name)
-			json_object_set_new(line, "ifname", json_string(what->name));
+			json_object_set_new(line, "ifname", text_json(what->name));
 		if (*what->netns)
-			json_object_set_new(line, "netns", json_string(what->netns));
+			json_object_set_new(line, "netns", text_json(what->netns));
 		if (*addr)
 			json_object_set_new(line, "address", json_string(addr));
 		json_dumpf(line, stdout, JSON_COMPACT);
@@ -67,8 +68,8 @@ static void say(const struct cv_ipv_report *what, void *arg)
 		putchar('\n');
 	} else {
 		printf("%s%s%s%s%s%s%s\n", event_names[what->event], *what->name ? " " : "",
-		       what->name, *addr ? " " : "", addr, *what->netns ? " netns " : "",
-		       what->netns);
+		       text_plain(what->name, name, sizeof(name)), *addr ? " " : "", addr,
+		       *what->netns ? " netns " : "", text_plain(what->netns, netns, sizeof(netns)));
 	}
 	fflush(stdout);
 }

@@ -57,6 +57,16 @@ void names_free(struct names **p)
 	*p = NULL;
 }
 
+/* Files of names may hold anything; what would not be one word of a listing, or of JSON, is no name. */
+static bool usable(const char *name)
+{
+	for (; *name; name++) {
+		if (*name <= ' ' || *name > '~' || *name == '"' || *name == '\\')
+			return false;
+	}
+	return true;
+}
+
 static void ask_host(uint8_t family, const union cv_addr *addr, char *name, size_t size)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = addr->v4 };
@@ -65,7 +75,8 @@ static void ask_host(uint8_t family, const union cv_addr *addr, char *name, size
 
 	memcpy(&in6.sin6_addr, addr->b, 16);
 	if (getnameinfo(v6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in,
-			v6 ? sizeof(in6) : sizeof(in), name, (socklen_t)size, NULL, 0, NI_NAMEREQD))
+			v6 ? sizeof(in6) : sizeof(in), name, (socklen_t)size, NULL, 0, NI_NAMEREQD) ||
+	    !usable(name))
 		name[0] = '\0';
 }
 
@@ -109,7 +120,7 @@ static const char *port_name(struct names *names, uint8_t proto, __be16 port)
 	slot = &names->ports[t][ntohs(port)];
 	if (!*slot) {
 		found = getservbyport(port, tables[t]);
-		*slot = strdup(found ? found->s_name : "");
+		*slot = strdup(found && usable(found->s_name) ? found->s_name : "");
 	}
 	return *slot && **slot ? *slot : NULL;
 }
