@@ -300,11 +300,12 @@ static void set_source(const struct list *local, struct rtnl_route *route)
 static int add_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex, const struct list *there,
 		      const struct list *local)
 {
-	struct rtnl_route route = { .family = w->family, .table = CULVERT0_TABLE_MARKS, .ifindex = ifindex };
-	int err = w->n_marks ? rtnl_table_add(nl, &route) : 0;
+	struct rtnl_route route = { .family = w->family,
+				    .table = CULVERT0_TABLE_OWN,
+				    .plen = w->family == AF_INET ? 32 : 128,
+				    .ifindex = ifindex };
+	int err = 0;
 
-	route.table = CULVERT0_TABLE_OWN;
-	route.plen = w->family == AF_INET ? 32 : 128;
 	for (size_t i = 0; i < w->n_addrs && !err; i++) {
 		const struct rtnl_route *old;
 
@@ -337,6 +338,15 @@ static int delete_routes(struct rtnl *nl, const struct culvert0_wants *w, const 
 	return err;
 }
 
+/* The default route of the table for marks, while there is one. */
+static int settle_marks(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex)
+{
+	const struct rtnl_route route = { .family = w->family, .table = CULVERT0_TABLE_MARKS, .ifindex = ifindex };
+	int err = w->n_marks ? rtnl_table_add(nl, &route) : rtnl_table_del(nl, &route);
+
+	return err == -ESRCH && !w->n_marks ? 0 : err;
+}
+
 static int settle_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex)
 {
 	_cleanup_(cleanup_list) struct list own = ROUTES, local = ROUTES;
@@ -350,7 +360,9 @@ static int settle_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32
 		qsort(own.items, own.n, own.size, route_order);
 	if (local.n)
 		qsort(local.items, local.n, local.size, route_order);
-	err = add_routes(nl, w, ifindex, &own, &local);
+	err = settle_marks(nl, w, ifindex);
+	if (!err)
+		err = add_routes(nl, w, ifindex, &own, &local);
 	return err ? err : delete_routes(nl, w, &own);
 }
 

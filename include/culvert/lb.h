@@ -394,6 +394,11 @@ struct cv_geometry {
 	__u64 hash_key[4];	/* random and odd */
 	__u64 netns_cookie;
 };
+/*
+ * What the tables' fields mean. A field that moves, grows or is renamed shows in the tables' shape
+ * (lib/shape.h); when one comes to mean something else and stays where it is, this is counted up.
+ * `culvert upgrade` takes tables over only where both are its own.
+ */
 #define CV_LAYOUT_VERSION 1
 
 /* What the sweeper keeps; the clock every packet reads stands alone. */

@@ -60,7 +60,7 @@ for scheduler in lblc lblcr; do
 	number=${chosen#r} server=R$number
 	ipvsadm -e -t "$VIP:7" -r "${!server}:7" -g -w 0
 	other=$(same 8)
-	[ "$other" != several ] && [ "$other" != "$chosen" ] ||
+	[[ $other != several && $other != "$chosen" ]] ||
 		fail "$scheduler: $chosen was taken out, and new connections go to $other"
 done
 
@@ -76,7 +76,7 @@ for scheduler in sh mh; do
 	expect "failed 1" talk open 1
 	ipvsadm -E -t "$VIP:7" -s $scheduler -b "${fallback[$scheduler]}"
 	other=$(same 8)
-	[ "$other" != several ] && [ "$other" != "$chosen" ] ||
+	[[ $other != several && $other != "$chosen" ]] ||
 		fail "$scheduler-fallback: $chosen was taken out, and new connections go to $other"
 	WEIGHTS="1 1 1" begin $scheduler -b "${port[$scheduler]}"
 	[[ $(talk open 40) =~ ^r1\ [0-9]+,\ r2\ [0-9]+,\ r3\ [0-9]+,\ failed\ 0$ ]] ||

@@ -26,6 +26,16 @@ ipvsadm -D -t "$(at 2 443)"
 expect "$(vip 1; vip 3)" routes
 expect 1 rules
 
+# The table for marks has a route while there is one.
+marks() { on director ip "-$family" route show table 25462 2>/dev/null | awk '{ print $1, $3 }'; }
+six=()
+[ "$family" = 4 ] || six=(-6)
+ipvsadm -A -f 7 "${six[@]}" -s rr
+expect "default culvert0" marks
+ipvsadm -D -f 7 "${six[@]}"
+expect "" marks
+expect "$(vip 1; vip 3)" routes
+
 # One that never leaves a host has none.
 ipvsadm -A -t "$( [ "$family" = 4 ] && echo 127.0.0.5:80 || echo '[::1]:80' )" -s rr
 expect "$(vip 1; vip 3)" routes

@@ -27,7 +27,7 @@ lacking() {
 denied() {
 	local said status=0
 	said=$("$@" 2>&1) || status=$?
-	[ $status -eq 2 ] && [[ $said == *"Permission denied (you must be root)"* ]] || fail "$status, $said: $*"
+	[[ $status -eq 2 && $said == *"Permission denied (you must be root)"* ]] || fail "$status, $said: $*"
 }
 
 lab_up

@@ -21,6 +21,7 @@ done
 declare -A far=()
 for host in r1 r2 r3; do
 	mkfifo "$LAB_DIR/far-$host"
+	# shellcheck disable=SC1083,SC2093 # far[$host] is to hold the descriptor
 	exec {far[$host]}<>"$LAB_DIR/far-$host"
 	start "$host" untunnel <&"${far[$host]}" >"$LAB_DIR/untunnel-$host"
 	disown
