@@ -20,6 +20,7 @@ static const struct command {
 	{ "count", "what a device's sink has counted", pump_count },
 	{ "profile", "time a loaded XDP program, packet by packet", pump_profile },
 	{ "stages", "time the steps of culvert's data path", pump_stages },
+	{ "talk", "TCP between namespaces, over several paths by turns", pump_talk },
 	{ "time", "how long a command takes", pump_time },
 };
 

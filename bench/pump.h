@@ -18,6 +18,7 @@ int pump_count(int argc, char **argv);
 int pump_profile(int argc, char **argv);
 int pump_stages(int argc, char **argv);
 int pump_time(int argc, char **argv);
+int pump_talk(int argc, char **argv);
 
 /* Says one line on standard error and exits: this is a tool, not a library. */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
