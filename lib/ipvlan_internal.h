@@ -52,11 +52,10 @@ int ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone
 int ipv_replace(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex);
 
 /* ---- ipvlan_open.c ---- */
-struct ipvlan_bpf;
 struct bpf_object;
-int ipv_object_open(struct ipvlan_bpf **out, struct bpf_object **obj);
-int ipv_object_load(struct ipvlan_bpf *skel);
-void ipv_object_close(struct ipvlan_bpf **skel);
+/* The data path, loaded; with the maps that are pinned below `reuse`, unless that is -1. */
+int ipv_object_load(int reuse, struct bpf_object **out);
+void ipv_object_close(struct bpf_object **obj);
 /* As cv_ipv_open(); without `check`, tables of another shape are an error only if they cannot be mapped. */
 int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check);
 /* In an instance's directory that the caller has locked, for EDIT or CREATE; it becomes the handle's in any case. */

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Opens the data path of ipvlan, or loads it. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "bpffs.h"
 #include "build.h"
@@ -14,6 +17,8 @@
 #include "instance.h"
 #include "ipvlan.shape.h"
 #include "ipvlan.skel.h"
+#include "ipvlan_btf.shape.h"
+#include "ipvlan_btf.skel.h"
 #include "ipvlan_internal.h"
 #include "lock.h"
 #include "pins.h"
@@ -37,20 +42,11 @@ static const struct {
 
 /* ---- loading ------------------------------------------------------------------- */
 
-void ipv_object_close(struct ipvlan_bpf **skel)
-{
-	ipvlan_bpf__destroy(*skel);
-}
+static_assert(SHAPE_OF_ipvlan == SHAPE_OF_ipvlan_btf, "the same maps, whichever is loaded");
 
-int ipv_object_open(struct ipvlan_bpf **out, struct bpf_object **obj)
+void ipv_object_close(struct bpf_object **obj)
 {
-	struct ipvlan_bpf *skel = ipvlan_bpf__open();
-
-	if (!skel)
-		return cv_fail(-errno, "cannot open the data path of ipvlan: %s", strerror(errno));
-	*out = skel;
-	*obj = skel->obj;
-	return 0;
+	bpf_object__close(*obj);
 }
 
 void ipv_build(struct cv_build *out)
@@ -58,25 +54,59 @@ void ipv_build(struct cv_build *out)
 	build_fill(out, CV_IPV_LAYOUT_VERSION, SHAPE_OF_ipvlan);
 }
 
-int ipv_object_load(struct ipvlan_bpf *skel)
+static int load_object(const void *elf, size_t size, int reuse, struct bpf_object **out)
 {
-	struct cv_build build;
-	int err = ipvlan_bpf__load(skel);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "ipvlan");
+	_cleanup_(ipv_object_close) struct bpf_object *obj = bpf_object__open_mem(elf, size, &opts);
+	int err;
 
+	if (!obj)
+		return cv_fail(-errno, "cannot open the data path of ipvlan: %s", strerror(errno));
+	err = reuse < 0 ? 0 : pins_reuse(reuse, obj);
+	if (err)
+		return err;
+	err = bpf_object__load(obj);
 	if (err)
 		return cv_fail(err, "cannot load the data path of ipvlan: %s", strerror(-err));
+	*out = take_ptr(obj);
+	return 0;
+}
+
+/* The one that sees more of the kernel, where there is something to be seen (bpf/ipvlan/bare.h). */
+static int load_either(int reuse, struct bpf_object **out)
+{
+	const void *elf;
+	size_t size;
+
+	if (access("/sys/kernel/btf/vmlinux", R_OK) == 0) {
+		elf = ipvlan_btf_bpf__elf_bytes(&size);
+		if (load_object(elf, size, reuse, out) == 0)
+			return 0;
+	}
+	elf = ipvlan_bpf__elf_bytes(&size);
+	return load_object(elf, size, reuse, out);
+}
+
+int ipv_object_load(int reuse, struct bpf_object **out)
+{
+	_cleanup_(ipv_object_close) struct bpf_object *obj = NULL;
+	struct cv_build build;
+	int err = load_either(reuse, &obj);
+
+	if (err)
+		return err;
 	ipv_build(&build);
-	return build_store(skel->obj, &build);
+	err = build_store(obj, &build);
+	if (!err)
+		*out = take_ptr(obj);
+	return err;
 }
 
 static int load_below(int dir)
 {
-	_cleanup_(ipv_object_close) struct ipvlan_bpf *skel = NULL;
-	struct bpf_object *obj;
-	int err = ipv_object_open(&skel, &obj);
+	_cleanup_(ipv_object_close) struct bpf_object *obj = NULL;
+	int err = ipv_object_load(-1, &obj);
 
-	if (!err)
-		err = ipv_object_load(skel);
 	return err ? err : pins_make(dir, obj);
 }
 

@@ -71,14 +71,9 @@ static int finish_or_undo(struct cv_ipv *v, unsigned int *hooks)
 
 static int replace(struct cv_ipv *v, unsigned int *hooks)
 {
-	_cleanup_(ipv_object_close) struct ipvlan_bpf *skel = NULL;
-	struct bpf_object *obj;
-	int err = ipv_object_open(&skel, &obj);
+	_cleanup_(ipv_object_close) struct bpf_object *obj = NULL;
+	int err = ipv_object_load(v->dir, &obj);
 
-	if (!err)
-		err = pins_reuse(v->dir, obj);
-	if (!err)
-		err = ipv_object_load(skel);
 	if (!err)
 		err = pins_decide(v->dir, obj);
 	if (!err)

@@ -62,6 +62,7 @@ struct frame {
 	__u8 ttl;
 	__u8 nd;      /* ICMPv6 type if it is neighbour discovery, else 0 */
 	__be16 dport; /* of an unfragmented UDP datagram over IPv4 */
+	__be32 flow;  /* IPv6: traffic class and flow label */
 };
 
 static __always_inline __u64 mac_at(const void *at)
@@ -140,6 +141,7 @@ static __always_inline enum frame_kind parse_ip6(struct __sk_buff *skb, struct f
 	__builtin_memcpy(&f->dst, &ip->daddr, sizeof(f->dst));
 	f->proto = ip->nexthdr;
 	f->ttl = ip->hop_limit;
+	f->flow = *(__be32 *)ip & bpf_htonl(0x0fffffff);
 	if (ip->nexthdr != IPPROTO_ICMPV6)
 		return FRAME_IP;
 	if (!readable(skb, ETH_HLEN + sizeof(*ip) + sizeof(*icmp)))
@@ -174,6 +176,19 @@ static __always_inline void parse_frame(struct __sk_buff *skb, struct frame *f)
 		f->kind = parse_arp(skb, f);
 	else
 		f->kind = FRAME_OTHER;
+}
+
+/* What a route is looked up by. */
+static __always_inline void fib_addresses(struct bpf_fib_lookup *fib, const struct frame *f)
+{
+	if (f->family == AF_INET) {
+		fib->ipv4_src = f->src.v4;
+		fib->ipv4_dst = f->dst.v4;
+	} else {
+		fib->flowinfo = f->flow;
+		__builtin_memcpy(fib->ipv6_src, &f->src, sizeof(f->src));
+		__builtin_memcpy(fib->ipv6_dst, &f->dst, sizeof(f->dst));
+	}
 }
 
 static __always_inline bool addr_is_zero(const union cv_addr *a)

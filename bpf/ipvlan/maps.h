@@ -82,6 +82,14 @@ struct {
 	__type(value, struct cv_ipv_counters);
 } counters SEC(".maps");
 
+/* What a route was a moment ago: straight.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CV_IPV_ROUTES);
+	__type(key, __u32);
+	__type(value, struct cv_ipv_route);
+} routes SEC(".maps");
+
 static __always_inline struct cv_ipv_slave *slave_at(__u32 index)
 {
 	struct cv_ipv_slave *s = bpf_map_lookup_elem(&slaves, &index);

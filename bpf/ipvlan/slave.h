@@ -5,6 +5,7 @@
 
 #include "deliver.h"
 #include "nd.h"
+#include "straight.h"
 #include "ttl.h"
 
 struct sender {
@@ -175,13 +176,7 @@ static __always_inline bool host_forwards(struct __sk_buff *skb, const struct fr
 	};
 	long rc;
 
-	if (f->family == AF_INET) {
-		fib.ipv4_src = f->src.v4;
-		fib.ipv4_dst = f->dst.v4;
-	} else {
-		__builtin_memcpy(fib.ipv6_src, &f->src, sizeof(f->src));
-		__builtin_memcpy(fib.ipv6_dst, &f->dst, sizeof(f->dst));
-	}
+	fib_addresses(&fib, f);
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	return rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH ||
 	       rc == BPF_FIB_LKUP_RET_FRAG_NEEDED || rc == BPF_FIB_LKUP_RET_UNSUPP_LWT;
@@ -220,12 +215,33 @@ static __always_inline bool l3_goes_around(struct __sk_buff *skb, const struct s
 	       host_forwards(skb, f, skb->ifindex);
 }
 
-/* Up the host's stack, which routes it and lets its rules see it. */
+/* Its route out of the master, if the host's stack would do nothing with it but route it so. */
+static __always_inline struct cv_ipv_route *l3_straight(struct __sk_buff *skb,
+							const struct sender *from,
+							const struct frame *f)
+{
+	if (cv_ipv_mode_of(from->policy) != CV_IPV_L3 || !is_ordinary(skb, f) ||
+	    !host_is_bare(skb, f->family))
+		return NULL;
+	return route_of(skb, from->index, f, from->master->ifindex);
+}
+
+/* Up the host's stack, which routes it and lets its rules see it; or by the route alone. */
 static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender *from,
 				      const struct frame *f)
 {
+	const struct cv_ipv_route *straight = l3_straight(skb, from, f);
 	bool forwards = true;
 
+	if (likely(straight)) {
+		struct bpf_redir_neigh nh = { .nh_family = straight->next_hop_family };
+
+		__builtin_memcpy(nh.ipv6_nh, &straight->next_hop, sizeof(nh.ipv6_nh));
+		if (f->family == AF_INET)
+			skb->priority = 0; /* as ip_forward() does for this class of service */
+		count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+		return bpf_redirect_neigh(from->master->ifindex, &nh, sizeof(nh), 0);
+	}
 	if (!(from->policy & CV_IPV_HOSTREACH) || unlikely(f->ttl <= 1))
 		forwards = host_forwards(skb, f, skb->ifindex);
 	if (!forwards && !(from->policy & CV_IPV_HOSTREACH))

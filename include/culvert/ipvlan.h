@@ -163,6 +163,24 @@ struct cv_ipv_counters {
 	__u64 n[CV_IPV_COUNTS];
 };
 
+/*
+ * `routes`, per CPU: where the host's routes sent the last packet with this hash, during one tick
+ * of the kernel's clock (jiffies). The data path's own.
+ */
+#define CV_IPV_ROUTES 256
+
+struct cv_ipv_route {
+	__u64 tick;
+	__u32 slave; /* index in `slaves`: who sent it */
+	__be32 flow; /* IPv6: traffic class and flow label */
+	union cv_addr src;
+	union cv_addr dst;
+	union cv_addr next_hop;
+	__u16 family; /* of the packet */
+	__u16 next_hop_family;
+	__u32 mtu; /* of the route; 0: it does not lead out of the master */
+};
+
 static inline __u32 cv_ipv_mode_of(__u32 policy)
 {
 	return policy & CV_IPV_MODE;
