@@ -5,7 +5,7 @@
 beside l3s slaves does not make a router of it either."""
 import struct
 
-from ipvlan_lab import CLIENT, CLIENT_MAC, HOST, Lab, Tap, addr_bytes, expect, l4_sum, mac, send_frame, within
+from ipvlan_lab import CLIENT, CLIENT_MAC, Lab, Tap, addr_bytes, expect, l4_sum, mac, send_frame, within
 
 ROUTER = "fe80::ff:fe00:2"
 
@@ -94,21 +94,12 @@ def router(lab, what, told):
 
 
 def main():
-    with Lab(names=("client", "host", "s1", "s2", "beyond")) as lab:
+    with Lab() as lab:
         lab.wire()
         lab.sysctl("host", "net.ipv6.conf.all.forwarding", 0)
         keeps_route(lab)
         lab.serve("client", "host", "s1", "s2")
-        lab.ip("host", f"link add x0 type veth peer name x1 netns {lab.ns('beyond')}")
-        lab.ip("host", "link set x0 up")
-        lab.ip("beyond", "link set x1 up")
-        for name, dev, tail in (("host", "x0", "1"), ("beyond", "x1", "2")):
-            lab.ip(name, f"addr add 10.9.0.{tail}/24 dev {dev}")
-            lab.ip(name, f"addr add fd09::{tail}/64 dev {dev}")
-        lab.ip("beyond", "route add default via 10.9.0.1")
-        lab.ip("beyond", "-6 route add default via fd09::1")
-        lab.ip("client", f"route add 10.9.0.0/24 via {HOST[0]}")
-        lab.ip("client", f"-6 route add fd09::/64 via {HOST[1]}")
+        lab.beyond()
         with_the_balancer(lab)
 
 

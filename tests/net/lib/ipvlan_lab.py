@@ -164,6 +164,19 @@ class Lab:
             # Before Linux 6.17 IPv6 of l3s needs this (docs/ipvlan.md).
             self.sysctl("host", "net.ipv6.conf.all.forwarding", 1)
 
+    def beyond(self):
+        """A network behind the host, to which the client knows the way: `beyond`, 10.9.0.2 and fd09::2."""
+        self.add_ns("beyond")
+        self.ip("host", f"link add x0 type veth peer name x1 netns {self.ns('beyond')}")
+        for name, dev, tail in (("host", "x0", "1"), ("beyond", "x1", "2")):
+            self.ip(name, f"link set {dev} up")
+            self.ip(name, f"addr add 10.9.0.{tail}/24 dev {dev}")
+            self.ip(name, f"addr add fd09::{tail}/64 dev {dev}")
+        self.ip("beyond", "route add default via 10.9.0.1")
+        self.ip("beyond", "-6 route add default via fd09::1")
+        self.ip("client", f"route add 10.9.0.0/24 via {HOST[0]}")
+        self.ip("client", f"-6 route add fd09::/64 via {HOST[1]}")
+
     def reflect(self, on):
         """vepa's other half: the switch sends frames back, and the client forwards between slaves."""
         self.ip("client", f"link set p0 type bridge_slave hairpin {'on' if on else 'off'}")
