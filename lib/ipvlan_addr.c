@@ -164,6 +164,53 @@ int ipv_addr_claim(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *
 	return err;
 }
 
+static int is_same(const struct rtnl_addr *addr, void *arg)
+{
+	const struct cv_ipv_prefix *p = arg;
+
+	return addr->family == p->family && !memcmp(&addr->addr, &p->addr, sizeof(p->addr));
+}
+
+int ipv_addr_claim_from_inside(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p)
+{
+	struct cv_ipv_addr_key key = key_of(v, slot, p);
+	struct cv_ipv_prefix wanted = *p;
+	struct cv_ipv_addr value;
+	int has;
+
+	/* An administrator may have given it one of the host's (`addr add`), as with the kernel's driver. */
+	if (bpf_map_lookup_elem(v->maps[IPV_ADDRS], &key, &value) == 0)
+		return ipv_addr_claim(v, slot, p);
+	has = rtnl_each_addr(&v->rtnl, RTNL_HERE, 0, is_same, &wanted);
+	if (has > 0)
+		return cv_fail(-EADDRINUSE, "the host has that address");
+	return has < 0 ? has : ipv_addr_claim(v, slot, p);
+}
+
+struct note {
+	struct cv_ipv *v;
+	uint32_t master;
+};
+
+static int note_link_local(const struct rtnl_addr *addr, void *arg)
+{
+	struct cv_ipv_prefix p = { .family = addr->family, .addr = addr->addr };
+	const struct note *n = arg;
+	struct cv_ipv_addr_key key = { .master = n->master, .family = AF_INET6, .addr = addr->addr };
+	uint32_t one = 1;
+
+	if (!is_link_local6(&p))
+		return 0;
+	return bpf_map_update_elem(n->v->maps[IPV_STRANGERS], &key, &one, BPF_ANY) < 0 ? cv_plain(-errno) : 0;
+}
+
+int ipv_addr_note_the_hosts(struct cv_ipv *v, uint32_t master)
+{
+	struct note n = { v, master };
+
+	return rtnl_each_addr(&v->rtnl, RTNL_HERE, v->masters[master].ifindex, note_link_local, &n);
+}
+
 int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p)
 {
 	struct cv_ipv_addr_key key = key_of(v, slot, p);

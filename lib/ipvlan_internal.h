@@ -14,7 +14,7 @@
 
 #include "ipvlan.h"
 
-enum ipv_map { IPV_MASTERS, IPV_SLAVES, IPV_PORTS, IPV_ADDRS, IPV_ALLOWS, IPV_COUNTERS, IPV_MAPS };
+enum ipv_map { IPV_MASTERS, IPV_SLAVES, IPV_PORTS, IPV_ADDRS, IPV_STRANGERS, IPV_ALLOWS, IPV_COUNTERS, IPV_MAPS };
 enum ipv_prog { IPV_MASTER_IN, IPV_MASTER_OUT, IPV_SLAVE_OUT, IPV_SLAVE_IN, IPV_PROGS };
 
 /* A namespace that a slave may be in, by the id that this one knows it by. */
@@ -107,10 +107,14 @@ void ipv_netns_close(struct cv_ipv *v);
 /* ---- ipvlan_addr.c ---- */
 int ipv_addr_claim(struct cv_ipv *v, uint32_t slot,
 		   const struct cv_ipv_prefix *p); /* -EADDRINUSE, -EEXIST */
+/* The same for what a tenant set by itself: the host's own addresses are in use, too. */
+int ipv_addr_claim_from_inside(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p);
 int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *p); /* -ENOENT */
 int ipv_addr_release_all(struct cv_ipv *v, uint32_t slot);
 /* No foreign sources for the slave any more. */
 int ipv_disallow_all(struct cv_ipv *v, uint32_t slot);
+/* The link-local addresses that the host has on a new master: not for its slaves to claim. */
+int ipv_addr_note_the_hosts(struct cv_ipv *v, uint32_t master);
 /* The host's routes to all addresses of a slave: in l3 and l3s there are some. */
 int ipv_routes(struct cv_ipv *v, uint32_t slot, bool wanted);
 

@@ -96,6 +96,8 @@ int ipv_master_get(struct cv_ipv *v, const struct rtnl_link *link, uint32_t *out
 	m->policy = CV_IPV_L3 | CV_IPV_HOSTREACH;
 	m->forwarding = (force ? 0 : CV_IPV_AROUND6) | (taken ? CV_IPV_LO_TAKEN : 0);
 	err = attach(v, index, link->ifindex);
+	if (!err)
+		err = ipv_addr_note_the_hosts(v, index);
 	if (err) {
 		ipv_master_release(v, index, false);
 		return err;

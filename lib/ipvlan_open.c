@@ -36,6 +36,7 @@ static const struct {
 	[IPV_SLAVES] = { "slaves", sizeof(struct cv_ipv_slave) },
 	[IPV_PORTS] = { "ports", sizeof(struct cv_ipv_port) },
 	[IPV_ADDRS] = { "addrs", sizeof(struct cv_ipv_addr) },
+	[IPV_STRANGERS] = { "strangers", sizeof(uint32_t) },
 	[IPV_ALLOWS] = { "allows", sizeof(uint32_t) },
 	[IPV_COUNTERS] = { "counters", sizeof(struct cv_ipv_counters) },
 };

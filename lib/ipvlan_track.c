@@ -104,7 +104,7 @@ static void claim_missing(struct cv_ipv_track *t, uint32_t slot, const struct ad
 	for (unsigned int i = 0; i < there->n; i++) {
 		const struct rtnl_addr *a = &there->list[i];
 		struct cv_ipv_prefix p = { .family = a->family, .plen = a->plen, .addr = a->addr };
-		int err = ipv_addr_claim(t->v, slot, &p);
+		int err = ipv_addr_claim_from_inside(t->v, slot, &p);
 
 		if (!err)
 			tell_of(t, CV_IPV_EV_ADDR_NEW, slot, a);

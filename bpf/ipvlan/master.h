@@ -148,6 +148,17 @@ static __always_inline int l2_from_host(struct __sk_buff *skb, struct cv_ipv_mas
 	return TC_ACT_UNSPEC;
 }
 
+/* l2: the host's own link-local addresses are not for slaves to claim (V4). */
+static __always_inline void note_the_hosts(struct __sk_buff *skb, __u32 master)
+{
+	union cv_addr src;
+
+	if (skb->protocol == bpf_htons(ETH_P_IPV6) &&
+	    !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), &src, sizeof(src)) &&
+	    addr_is_link_local(AF_INET6, &src))
+		addr_note_stranger(master, &src);
+}
+
 static __always_inline int master_output(struct __sk_buff *skb, __u32 index)
 {
 	struct cv_ipv_master *m;
@@ -158,10 +169,10 @@ static __always_inline int master_output(struct __sk_buff *skb, __u32 index)
 	if (!m)
 		return TC_ACT_UNSPEC;
 	policy = READ_ONCE(m->policy);
-	if (cv_ipv_mode_of(policy) == CV_IPV_L2 && (policy & CV_IPV_HOSTREACH) &&
-	    !skb->ingress_ifindex)
-		return l2_from_host(skb, m, index);
-	return TC_ACT_UNSPEC;
+	if (cv_ipv_mode_of(policy) != CV_IPV_L2 || skb->ingress_ifindex)
+		return TC_ACT_UNSPEC;
+	note_the_hosts(skb, index);
+	return policy & CV_IPV_HOSTREACH ? l2_from_host(skb, m, index) : TC_ACT_UNSPEC;
 }
 
 #endif

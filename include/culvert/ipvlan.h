@@ -22,7 +22,7 @@
  * V4  An address belongs to one slave of a master: `addrs` holds it once, and it
  *     is only ever inserted where it was not. Link-local ones that the data path
  *     inserts are marked CLAIMED, no slave claims more than CV_IPV_CLAIMS, and
- *     none one that was seen on the wire first.
+ *     none one that was seen on the wire first or that the host has.
  * V5  What a slave may send is checked where it leaves the tenant's hands, at the
  *     host end: everything behind that (the other slaves, the host's stack, the
  *     wire) may trust the source address and the master's MAC address.

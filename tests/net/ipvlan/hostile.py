@@ -6,7 +6,7 @@ the checks out of the data path one by one, and this test must notice.)"""
 import struct
 
 from ipvlan_lab import (CLIENT, CLIENT_MAC, HOST, MASTER_MAC, SUBNET, Lab, Tap, addr_bytes, arp_frame, dropped, expect,
-                        l4_sum, mac, nd_frame, send_frame, udp_frame, within)
+                        l4_sum, mac, nd_frame, send_frame, shown, udp_frame, within)
 
 ALL_MACS, ALL_NODES = "ff:ff:ff:ff:ff:ff", "ff02::1"
 NODES_MAC = "33:33:00:00:00:01"
@@ -129,6 +129,23 @@ def poison(lab):
     attempt(lab, "ND in others' names", "source", nd, lambda f: f in nd)
 
 
+def takes_the_hosts(lab):
+    """The host's own link-local addresses: that which it had before it had slaves, and one that came later."""
+    lab.ip("host", "addr add fe80::1a7e/64 dev e0 nodad")
+    lab.run("client", "ping -q -c1 -W2 fe80::1a7e%br0")
+    out = lab.ip("host", "-6 -o addr show dev e0 scope link")[1]
+    for own in (part.split("/")[0] for part in out.split("inet6 ")[1:]):
+        frames = [ip6(own, ALL_NODES, 58, advert(own, ALL_NODES, own), dmac=NODES_MAC), udp_frame(own, CLIENT[1]),
+                  nd_frame(135, own, ALL_NODES, "fd00::12", MASTER_MAC)]
+        attempt(lab, f"the host's link-local address {own}", "source", frames, lambda f: f in frames)
+        lab.run("client", f"ping -q -c3 -i0.2 -W2 {own}%br0")
+    lab.ip("host", "addr del fe80::1a7e/64 dev e0")
+    # One that is nobody's yet may be claimed, still.
+    before = shown(lab, "s1")["stats"]["tx_packets"]
+    send_frame(lab, "s1", "i0", udp_frame("fe80::5e1f", CLIENT[1]))
+    within(5, True, "a frame from a free link-local address", lambda: shown(lab, "s1")["stats"]["tx_packets"] > before)
+
+
 def hidden(lab, mode):
     """The same behind extension headers, where a quick look does not find it."""
     src = SUBNET[mode][1] + "11"
@@ -223,6 +240,7 @@ def main():
                 act(lab, mode)
             if mode == "l2":
                 poison(lab)
+                takes_the_hosts(lab)
                 routers(lab)
             else:
                 solicited_by_l3(lab, mode)

@@ -39,6 +39,11 @@ def addresses(lab, log):
     within(30, False, "another's address at s2", lambda: "10.0.0.11/" in lab.ip("s2", "addr show dev i0")[1])
     refused = [e for e in events(log) if e["event"] == "address-refused"]
     expect([(e["address"], e["netns"]) for e in refused], [("10.0.0.11/24", lab.ns("s2"))], "refusals told")
+    # Nor is the host's own one for a tenant to take, which the kernel's driver lets pass.
+    for addr in ("10.0.0.1/24", "fd00::1/64"):
+        lab.ip("s2", f"addr add {addr} dev i0 {'nodad' if ':' in addr else ''}")
+        within(30, False, f"the host's {addr} at s2", lambda: f" {addr}" in lab.ip("s2", "addr show dev i0")[1])
+        expect(lab.ping("client", addr.split("/", maxsplit=1)[0]), True, f"the host at {addr}")
     lab.ip("s1", "addr del 10.0.0.11/24 dev i0")
     within(30, False, "an address that was removed", lambda: "10.0.0.11" in lab.culvert("addr show")[1])
     lab.ip("s2", "addr add 10.0.0.11/24 dev i0")
