@@ -8,7 +8,7 @@ import time
 
 from ipvlan_lab import Lab, expect
 
-# Of a flood of 100 a second and more, what may be on its way at one of the changes.
+# Of a flood of 500 a second, on a busy machine of a tenth of that, what may be on its way at one of the changes.
 IN_FLIGHT = 2
 
 
@@ -30,7 +30,7 @@ def change(lab, modes):
     for one in (flood, back):
         text = one.communicate()[0]
         sent, got = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", text).groups())
-        expect(sent > 150, True, f"a flood ({text})")
+        expect(sent > 50, True, f"a flood ({text})")
         lost.append(sent - got)
     report = json.loads(bulk.communicate()[0])
     server.wait()
