@@ -29,7 +29,7 @@ static __noinline int answer_rewrite(struct __sk_buff *skb, struct flow *f, stru
 	if (!dest || !conn_same(&conn))
 		return TC_NEXT;
 	conn_step_slot(f->v6, conn.slot, conn.ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
-	count_out(index, f->len);
+	count_out(dest, index, f->len);
 	if (!nat_of(f->v6, conn.slot, true, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
 	count_cause(CV_C_SENT);
@@ -88,6 +88,7 @@ static __noinline int answer_fragment(struct __sk_buff *skb, struct flow *f)
 static __noinline int answer_error(struct __sk_buff *skb, struct flow *f)
 {
 	struct cv_conn_common *c;
+	struct cv_dest *dest;
 	struct icmp_head h;
 	struct about *a;
 	__u32 zero = 0;
@@ -105,7 +106,10 @@ static __noinline int answer_error(struct __sk_buff *skb, struct flow *f)
 	c = conn_at(f->v6, a->conn.slot);
 	if (!c || c->method != CV_MASQ)
 		return TC_NEXT;
-	count_out(c->dest, f->len);
+	dest = dest_at(c->dest);
+	if (!dest)
+		return TC_NEXT;
+	count_out(dest, c->dest, f->len);
 	if (!nat_of(f->v6, a->conn.slot, true, &a->nat) || relay_nat(skb, f, a))
 		return tc_drop(CV_C_DROP_ERROR);
 	return TC_NEXT;

@@ -100,9 +100,10 @@ static __always_inline void count_in(__u32 dest, __u32 bytes)
 	count_in_at(dest, bpf_get_smp_processor_id(), bytes);
 }
 
-static __always_inline void count_out(__u32 dest, __u32 bytes)
+/* Of a server that has been taken out nothing is counted: ip_vs_out_stats(). */
+static __always_inline void count_out(const struct cv_dest *d, __u32 dest, __u32 bytes)
 {
-	struct cv_counters *n = dest_counters(dest);
+	struct cv_counters *n = READ_ONCE(d->flags) & CV_DEST_AVAILABLE ? dest_counters(dest) : NULL;
 
 	if (n) {
 		n->outpkts++;

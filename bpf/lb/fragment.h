@@ -283,7 +283,7 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 		return tc_drop(CV_C_DROP_ERROR);
 	conn_step_slot(f->v6, slot, ctl, STEP(f->proto, reply ? FROM_SERVER : FROM_CLIENT, f->tcp_flags));
 	if (reply) {
-		count_out(index, f->len);
+		count_out(dest, index, f->len);
 	} else {
 		count_packet(c);
 		count_in(index, f->len);

@@ -182,16 +182,20 @@ static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, str
 {
 	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
+	struct cv_dest *dest;
 
 	if (!f || !a || !s)
 		return tc_drop(CV_C_DROP_ERROR);
 	c = conn_at(f->v6, slot);
 	if (!c || c->method != CV_MASQ)
 		return tc_pass(CV_C_PASS_OTHER);
+	dest = dest_at(c->dest);
+	if (!dest)
+		return tc_drop(CV_C_DROP_ERROR);
 	tc_lookup(skb, &f->daddr, f->v6, &s->hop);
 	if (!s->hop.nh.ifindex && !(s->hop.nh.flags & CV_NH_LOCAL))
 		return tc_drop(CV_C_DROP_NOROUTE);
-	count_out(c->dest, f->len);
+	count_out(dest, c->dest, f->len);
 	if (!nat_of(f->v6, slot, true, &a->nat) || relay_nat(skb, f, a))
 		return tc_drop(CV_C_DROP_ERROR);
 	if (s->hop.nh.flags & CV_NH_LOCAL)

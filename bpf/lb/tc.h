@@ -148,7 +148,7 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	if (rc && rc != SEND_CUT)
 		return rc;
 	conn_step_slot(f->v6, conn->slot, conn->ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
-	count_out(index, f->len);
+	count_out(dest, index, f->len);
 	if (rc)
 		return rc;
 	if (!nat_of(f->v6, conn->slot, true, &n) || tc_nat(skb, f, &n))

@@ -164,7 +164,7 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 		     nat_needs_sum(f, data, end) || !conn_same(conn)))
 		return xdp_to_tc();
 	conn_step(f->v6, conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
-	count_out(index, f->len);
+	count_out(dest, index, f->len);
 	if (!nat_of(f->v6, conn->slot, true, &n))
 		return XDP_DROP;
 	return xdp_nat_out(ctx, f, &n, nh);

@@ -90,6 +90,25 @@ static void there_and_back(void **state)
 	}
 }
 
+/* A server that is taken out goes on answering, which is not counted: ip_vs_out_stats(). */
+static void answers_of_the_removed(void **state)
+{
+	uint8_t mac[6];
+
+	server_mac(1, mac);
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS;
+		struct packet c = request(v6, IPPROTO_TCP), s = answer(v6, IPPROTO_TCP);
+
+		begin(door, v6, IPPROTO_TCP);
+		check(door, c, to_server(c), mac, REAL_MAC);
+		dest_remove(path, 0);
+		check(door, s, to_client(s), CLIENT_MAC, UP_MAC);
+		expect_equal("out", (long)path_counters(path, 0).outpkts, 0);
+	}
+}
+
 /* Options and extension headers are tc's, and come to the same. */
 static void with_options(void **state)
 {
@@ -170,7 +189,7 @@ static void not_an_answer(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(there_and_back), cmocka_unit_test(with_options),
 	cmocka_unit_test(many_checksums), cmocka_unit_test(no_checksum),
-	cmocka_unit_test(not_an_answer),
+	cmocka_unit_test(not_an_answer),  cmocka_unit_test(answers_of_the_removed),
 };
 
 PACKET_MAIN("nat", NULL, tests)
