@@ -19,8 +19,6 @@ declare -A elsewhere=(
 	[--syncid]="no connection synchronisation" [--sync-maxlen]="no connection synchronisation"
 	[--mcast-interface]="no connection synchronisation" [--mcast-group]="no connection synchronisation"
 	[--mcast-port]="no connection synchronisation" [--mcast-ttl]="no connection synchronisation"
-	[--sctp-service]="few kernels have SCTP sockets: packet/sctp, the differential test"
-	[--pe]="the differential test"
 )
 
 # options: "--long -short" a line (or "--long --long"), from the help text; then the words that are values.
