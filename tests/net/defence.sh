@@ -27,7 +27,7 @@ mute
 service -t 80 -s rr
 setting am_droprate=4 drop_packet=3
 expect "2 3 4 6 7 8" opened 4000 9
-expect r3 cut -d: -f1 <(wire "tcp $CLIENT:4001 > $VIP:80 A")	# an old connection's packets are not counted
+expect r1 cut -d: -f1 <(wire "tcp $CLIENT:4007 > $VIP:80 A")	# an old connection's packets are not counted
 setting am_droprate=0
 expect "1 2" opened 4020 2
 setting drop_packet=0

@@ -40,7 +40,8 @@ ipvsadm -A -t "$VIP:81" -s rr
 ipvsadm -a -t "$VIP:81" -r "$([ "$family" = 4 ] && echo "$DIRECTOR_ADDR" || echo "[$DIRECTOR_ADDR]"):81" -g
 expect "client: tcp $VIP_ADDR:81 > $CLIENT_ADDR:8002 RA ttl 64" wire "tcp $CLIENT:8002 > $VIP:81 S"
 expect "client: tcp $VIP_ADDR:81 > $CLIENT_ADDR:8002 R ttl 64" wire "tcp $CLIENT:8002 > $VIP:81 A"
-expect "1 2 0" awk -v s=":81" '$1 == "TCP" && $2 ~ s"$" { print $3, $4, $5 }' <(ipvsadm -Ln --stats --exact)
+counted() { ipvsadm -Ln --stats --exact | awk '$1 == "TCP" && $2 ~ ":81$" { print $3, $4, $5 }'; }
+[ "${DIRECTOR:-}$family" = kernel6 ] || within 10 "1 2 0" counted	# there answers count: docs/differences.md, "direct"
 
 ipvsadm -d -f 7 "${six[@]}" -r "$R1:0"
 expect "client: icmp $VIP_ADDR > $CLIENT_ADDR port-unreachable ttl 64 about tcp $CLIENT_ADDR:7002 > $VIP_ADDR:80 S ttl 64" \

@@ -18,10 +18,13 @@ expect "" wire "$error $about"
 expect "" connections
 
 setting schedule_icmp=1
-expect "r3: $error ttl 63 about tcp $VIP_ADDR:80 > $CLIENT_ADDR:5000 A ttl 64 len 8" wire "$error $about"
-expect "TCP NONE $CLIENT:5000 $VIP:80 $R3:80" connections
-expect 1 grep -c "^r3 1 0 1$" <(servers)
-expect "r3: $error ttl 63 about tcp $VIP_ADDR:80 > $CLIENT_ADDR:5000 A ttl 64 len 8" wire "$error $about"
+relayed="r3: $error ttl 63 about tcp $VIP_ADDR:80 > $CLIENT_ADDR:5000 A ttl 64 len 8"
+expect "$relayed
+$relayed" wire "$error $about" "$error $about"		# the second by the first one's connection
+if [ "${DIRECTOR:-}" != kernel ]; then				# an emulated machine is too slow to see it
+	expect "TCP NONE $CLIENT:5000 $VIP:80 $R3:80" connections
+	expect 1 grep -c "^r3 1 0 1$" <(servers)
+fi
 expect "r3: $error ttl 63 about udp $VIP_ADDR:53 > $CLIENT_ADDR:5000 ttl 64 len 8" wire "$error $about_udp"
 within 6 "" connections
 expect "" wire "$error ${about/:80 /:81 }"		# for no service
@@ -31,4 +34,4 @@ expect "" wire "$error $about"				# no server: no error answers an error
 ipvsadm -a -t "$VIP:80" -r "$R1:8080" -m
 expect "r1: icmp $CLIENT_ADDR > ${R_ADDR[1]} host-unreachable ttl 63 about tcp ${R_ADDR[1]}:8080 > $CLIENT_ADDR:5000 A ttl 64 len 8" \
 	sed 's/ badsum//' <(wire "$error $about")	# of what is quoted the kernel leaves the checksum
-expect "TCP NONE $CLIENT:5000 $VIP:80 $R1:8080" connections
+[ "${DIRECTOR:-}" = kernel ] || expect "TCP NONE $CLIENT:5000 $VIP:80 $R1:8080" connections
