@@ -5,6 +5,7 @@
 # to, in large packets with checksums to be completed.
 # doors: xdp tc
 # families: 4 6
+# seconds: 1500
 . "$(dirname "$0")/lib/test.sh"
 
 count=60 size=1000000 patience=90
