@@ -75,7 +75,7 @@ static const struct vs_setting table[] = {
 	{ AT(secure_tcp), .most = 3, .automatic = true },
 	{ AT(sloppy_sctp), .most = INT_MAX },
 	{ AT(sloppy_tcp), .most = INT_MAX },
-	{ AT(snat_reroute), .most = 1, .allowed = 1 << 1, .why = "answers are always routed by their new source" },
+	{ AT(snat_reroute), .most = INT_MAX },
 	{ AT(sync_persist_mode), .most = INT_MAX },
 	{ AT(sync_ports), .most = INT_MAX, .judge = judge_ports },
 	{ AT(sync_qlen_max), .most = UINT32_MAX },

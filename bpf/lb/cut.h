@@ -336,7 +336,7 @@ GLOBAL int cut_resume(struct __sk_buff *skb, struct flow *f)
 	if (dest)
 		tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
 	else
-		tc_lookup(skb, &f->daddr, f->v6, &s->hop);
+		tc_way_back(skb, f, &f->saddr, &s->hop);
 	return s->hop.nh.ifindex ? tc_out(&s->hop) : tc_drop(CV_C_DROP_NOROUTE);
 }
 

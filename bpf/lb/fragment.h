@@ -94,11 +94,13 @@ static __noinline int frag_release(struct __sk_buff *skb, struct frag_queue *q)
 
 /* ---- sending -------------------------------------------------------------- */
 
-static __always_inline void frag_hop(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest, bool reply,
-				     struct hop *hop)
+static __always_inline void frag_hop(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest, __u32 slot,
+				     bool reply, struct hop *hop)
 {
-	if (reply)
-		tc_lookup(skb, &f->daddr, f->v6, hop);
+	struct nat n = {};
+
+	if (reply && nat_of(f->v6, slot, true, &n))
+		tc_way_back(skb, f, &n.to, hop);
 	else
 		tc_hop(skb, dest, READ_ONCE(clock.now), hop);
 }
@@ -124,7 +126,7 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	if (!(ctl & CV_CTL_LIVE) || (ctl ^ q->conn.ctl) & CV_CTL_GEN)
 		return tc_drop(CV_C_DROP_ERROR);
 	reply = q->verdict == V_REPLY;
-	frag_hop(skb, f, dest, reply, &s->hop);
+	frag_hop(skb, f, dest, q->conn.slot, reply, &s->hop);
 	f->proto = g->offset ? 0 : c->proto;	/* 0: there are no ports to rewrite */
 	f->sport = c->dport;			/* as the one end or the other of it is read */
 	f->dport = c->vport;
@@ -290,7 +292,7 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 	}
 	q->conn.slot = slot;
 	q->conn.ctl = ctl;
-	frag_hop(skb, f, dest, reply, &s->hop);
+	frag_hop(skb, f, dest, slot, reply, &s->hop);
 	if (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
 	    (c->method == CV_TUNNEL || flags & FRAG_ONCE || f->ttl <= 1 || (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
 	     (c->method == CV_MASQ && frag_wants_sum(q, f))))

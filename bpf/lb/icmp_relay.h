@@ -190,13 +190,13 @@ static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, str
 	if (!c || c->method != CV_MASQ)
 		return tc_pass(CV_C_PASS_OTHER);
 	dest = dest_at(c->dest);
-	if (!dest)
+	if (!dest || !nat_of(f->v6, slot, true, &a->nat))
 		return tc_drop(CV_C_DROP_ERROR);
-	tc_lookup(skb, &f->daddr, f->v6, &s->hop);
+	tc_way_back(skb, f, &a->nat.to, &s->hop);
 	if (!s->hop.nh.ifindex && !(s->hop.nh.flags & CV_NH_LOCAL))
 		return tc_drop(CV_C_DROP_NOROUTE);
 	count_out(dest, c->dest, f->len);
-	if (!nat_of(f->v6, slot, true, &a->nat) || relay_nat(skb, f, a))
+	if (relay_nat(skb, f, a))
 		return tc_drop(CV_C_DROP_ERROR);
 	if (s->hop.nh.flags & CV_NH_LOCAL)
 		return tc_to_stack(skb);

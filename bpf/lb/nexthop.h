@@ -6,6 +6,7 @@
 #ifndef CULVERT_BPF_LB_NEXTHOP_H
 #define CULVERT_BPF_LB_NEXTHOP_H
 
+#include "../packet.h"
 #include "dest.h"
 
 /* How long a next hop is believed. A real server whose MAC changes is followed within this. */
@@ -38,16 +39,31 @@ struct hop {
 
 #define FIB_LOOKUP_SRC (1U << 4)	/* BPF_FIB_LOOKUP_SRC of Linux 6.7 */
 
-static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const union cv_addr *addr, bool v6, __u16 len)
+/*
+ * What is asked besides the destination, for rules that go by it: the source, or
+ * NULL, and the device that the packet came in by, or LOOPBACK_IFINDEX.
+ */
+struct route_of {
+	const union cv_addr *from;
+	__u32 iif;
+};
+
+static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const union cv_addr *addr, bool v6,
+				    const struct route_of *of, __u16 len)
 {
 	__builtin_memset(fib, 0, sizeof(*fib));
 	fib->family = v6 ? AF_INET6 : AF_INET;
-	fib->ifindex = LOOPBACK_IFINDEX;
+	fib->ifindex = of->iif;
 	fib->tot_len = len;
-	if (v6)
+	if (v6) {
 		__builtin_memcpy(fib->ipv6_dst, addr, sizeof(*addr));
-	else
+		if (of->from)
+			__builtin_memcpy(fib->ipv6_src, of->from, sizeof(*addr));
+	} else {
 		fib->ipv4_dst = addr->v4;
+		if (of->from)
+			fib->ipv4_src = of->from->v4;
+	}
 }
 
 /*
@@ -65,14 +81,15 @@ static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const union cv_a
  *                   turns that on again, what was known stands
  *   others          no route (unreachable, blackhole, prohibit, ...)
  */
-static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
+static __always_inline long route_lookup(void *ctx, const union cv_addr *addr, bool v6, const struct route_of *of,
+					 struct hop *hop)
 {
 	struct bpf_fib_lookup fib;
 	struct cv_device *dev;
 	__u32 ifindex;
 	long rc;
 
-	fib_ask(&fib, addr, v6, 1);
+	fib_ask(&fib, addr, v6, of, 1);
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), geo.fib_src ? FIB_LOOKUP_SRC : 0);
 	__builtin_memset(hop, 0, sizeof(*hop));
 	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) {
@@ -92,13 +109,13 @@ static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr,
 		__builtin_memcpy(&hop->gw, fib.ipv6_dst, sizeof(hop->gw));
 	else
 		hop->gw.v4 = fib.ipv4_dst;
-	if (v6)
+	if (v6 && !of->from)
 		__builtin_memcpy(&hop->src, fib.ipv6_src, sizeof(hop->src));
-	else
+	else if (!of->from)
 		hop->src.v4 = fib.ipv4_src;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		hop->nh.flags = CV_NH_UNRESOLVED;
-		fib_ask(&fib, addr, v6, 0xffff);
+		fib_ask(&fib, addr, v6, of, 0xffff);
 		if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 			hop->nh.mtu = fib.mtu_result;
 		return rc;
@@ -110,6 +127,13 @@ static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr,
 	if (dev && dev->flags & CV_DEV_XDP_XMIT)
 		hop->nh.flags = CV_NH_XDP;
 	return rc;
+}
+
+static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
+{
+	const struct route_of own = { .iif = LOOPBACK_IFINDEX };
+
+	return route_lookup(ctx, addr, v6, &own, hop);
 }
 
 /*
@@ -167,15 +191,35 @@ static __always_inline __u32 nexthop_current(void *ctx, struct cv_dest *d, __u32
 }
 
 /*
- * The way back to clients, for answers of masq connections: a cache of next
- * hops per CPU, direct-mapped by the client's address. As old as a
- * destination's next hop may be, no older.
+ * The way back to clients, for answers of masq connections: from the virtual
+ * address, as the director's own packets go; with net.ipv4.vs.snat_reroute=0
+ * from the real server, as forwarded ones, for which the device that they come in
+ * by has to forward (ip_vs_route_me_harder()).
+ */
+static __always_inline long way_back_lookup(void *ctx, const union cv_addr *addr, bool v6, const struct route_of *of,
+					    struct hop *hop)
+{
+	long rc = route_lookup(ctx, addr, v6, of, hop);
+
+	if (likely(rc != BPF_FIB_LKUP_RET_FWD_DISABLED || of->iif == LOOPBACK_IFINDEX))
+		return rc;
+	nexthop_lookup(ctx, addr, v6, hop);
+	if (!(hop->nh.flags & CV_NH_LOCAL))
+		__builtin_memset(hop, 0, sizeof(*hop));
+	return 0;
+}
+
+/*
+ * A cache of those next hops per CPU, direct-mapped by both addresses. As old as
+ * a destination's next hop may be, no older.
  */
 #define BACK_HOPS 4096
 
 struct back_hop {
 	union cv_addr addr;
+	union cv_addr from;
 	struct cv_nexthop nh;
+	__u32 iif;
 	__u32 due;		/* 0: empty */
 };
 
@@ -186,32 +230,44 @@ struct {
 	__type(value, struct back_hop);
 } back_hops SEC(".maps");
 
-static __noinline int back_hop_fill(void *ctx, struct back_hop *b, const union cv_addr *addr, bool v6, __u32 now)
+static __always_inline bool back_hop_is(const struct back_hop *b, const union cv_addr *addr, const union cv_addr *from,
+					__u32 iif)
 {
+	return !((b->addr.q[0] ^ addr->q[0]) | (b->addr.q[1] ^ addr->q[1]) | (b->from.q[0] ^ from->q[0]) |
+		 (b->from.q[1] ^ from->q[1]) | (b->iif ^ iif));
+}
+
+GLOBAL int back_hop_fill(struct xdp_md *ctx, struct back_hop *b, const union cv_addr *addr,
+			 const union cv_addr *from, bool v6)
+{
+	const struct route_of of = { .from = from, .iif = settings.snat_reroute ? LOOPBACK_IFINDEX : ctx->ingress_ifindex };
 	struct hop hop = {};
 
-	if (!b || !addr)
+	if (!b || !addr || !from)
 		return 0;
-	if (nexthop_lookup(ctx, addr, v6, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED &&
-	    b->addr.q[0] == addr->q[0] && b->addr.q[1] == addr->q[1])
+	if (way_back_lookup(ctx, addr, v6, &of, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED && back_hop_is(b, addr, from, of.iif))
 		return 0;
 	b->addr = *addr;
+	b->from = *from;
+	b->iif = of.iif;
 	b->nh = hop.nh;
-	b->due = now + (hop.nh.flags & CV_NH_XDP ? NEXTHOP_TTL : 0);
+	b->due = READ_ONCE(clock.now) + (hop.nh.flags & CV_NH_XDP ? NEXTHOP_TTL : 0);
 	return 0;
 }
 
-static __always_inline struct cv_nexthop *back_hop(void *ctx, const union cv_addr *addr, bool v6, __u32 now)
+/* Of an answer that will be from `virtual`. */
+static __always_inline struct cv_nexthop *back_hop(struct xdp_md *ctx, const struct flow *f, const union cv_addr *virtual)
 {
-	__u64 mixed = v6 ? addr->q[0] ^ addr->q[1] : addr->v4;
+	const union cv_addr *addr = &f->daddr, from = settings.snat_reroute ? *virtual : f->saddr;
+	__u32 iif = settings.snat_reroute ? LOOPBACK_IFINDEX : ctx->ingress_ifindex;
+	__u64 mixed = f->v6 ? addr->q[0] ^ addr->q[1] ^ from.q[1] : addr->v4 | (__u64)from.v4 << 32;
 	__u32 at = (__u32)((mixed * geo.hash_key[0]) >> 52) % BACK_HOPS;
 	struct back_hop *b = bpf_map_lookup_elem(&back_hops, &at);
 
 	if (!b)
 		return NULL;
-	if (unlikely(b->addr.q[0] != addr->q[0] || b->addr.q[1] != addr->q[1] ||
-		     b->due - now - 1 >= NEXTHOP_TTL))
-		back_hop_fill(ctx, b, addr, v6, now);
+	if (unlikely(!back_hop_is(b, addr, &from, iif) || b->due - READ_ONCE(clock.now) - 1 >= NEXTHOP_TTL))
+		back_hop_fill(ctx, b, addr, &from, f->v6);
 	return &b->nh;
 }
 

@@ -24,7 +24,7 @@ GLOBAL int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e
 
 	if (!f || !e || !s || skb->gso_segs > 1 || !icmp_allowed())
 		return tc_drop(otherwise);
-	tc_lookup(skb, &f->saddr, f->v6, &s->hop);
+	tc_route(skb, &f->saddr, e->router ? NULL : &f->daddr, f->v6, &s->hop);
 	if (e->router && s->hop.src.q[0] | s->hop.src.q[1])
 		f->daddr = s->hop.src;
 	/* A director's own address as the source of a packet from a wire is a lie. */
@@ -134,9 +134,9 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	hop = &s->hop;
 	index = c->dest;
 	dest = dest_at(index);
-	if (!dest || !conn_same(conn))
+	if (!dest || !conn_same(conn) || !nat_of(f->v6, conn->slot, true, &n))
 		return tc_drop(CV_C_DROP_ERROR);
-	tc_lookup(skb, &f->daddr, f->v6, hop);
+	tc_way_back(skb, f, &n.to, hop);
 	if (!hop->nh.ifindex && !(hop->nh.flags & CV_NH_LOCAL))
 		return tc_drop(CV_C_DROP_NOROUTE);
 	if (tc_splits(skb, f, dest, CV_MASQ, hop))
@@ -151,7 +151,7 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 	count_out(dest, index, f->len);
 	if (rc)
 		return rc;
-	if (!nat_of(f->v6, conn->slot, true, &n) || tc_nat(skb, f, &n))
+	if (tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
 	if (hop->nh.flags & CV_NH_LOCAL) {		/* the client is the director itself */
 		count_cause(CV_C_PASS_LOCAL);

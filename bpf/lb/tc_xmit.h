@@ -142,10 +142,34 @@ static __always_inline int tc_too_big(const struct flow *f, __u32 mtu)
 	return f->df ? (int)(SEND_TOO_BIG | mtu) : SEND_CUT;
 }
 
-/* nexthop_lookup() once for all of tc: it takes much of the stack. */
-GLOBAL int tc_lookup(struct __sk_buff *skb, const union cv_addr *addr, bool v6, struct hop *hop)
+/* route_lookup() once for all of tc: it takes much of the stack. `from` may be NULL. */
+#define ROUTE_V6 1U
+#define ROUTE_FORWARDED 2U	/* not the director's own: from the device that the packet came in by */
+
+GLOBAL int tc_route(struct __sk_buff *skb, const union cv_addr *addr, const union cv_addr *from, __u32 how,
+		    struct hop *hop)
 {
-	return addr && hop ? nexthop_lookup(skb, addr, v6, hop) : 0;
+	struct route_of of = { .from = from, .iif = LOOPBACK_IFINDEX };
+
+	if (!addr || !hop)
+		return 0;
+	if (how & ROUTE_FORWARDED && skb->ingress_ifindex)
+		of.iif = skb->ingress_ifindex;
+	return way_back_lookup(skb, addr, how & ROUTE_V6, &of, hop);
+}
+
+static __always_inline void tc_lookup(struct __sk_buff *skb, const union cv_addr *addr, bool v6, struct hop *hop)
+{
+	tc_route(skb, addr, NULL, v6, hop);
+}
+
+/* Of an answer that will be from `virtual`: way_back_lookup(). */
+static __always_inline void tc_way_back(struct __sk_buff *skb, const struct flow *f, const union cv_addr *virtual,
+					struct hop *hop)
+{
+	bool own = settings.snat_reroute;
+
+	tc_route(skb, &f->daddr, own ? virtual : &f->saddr, (f->v6 ? ROUTE_V6 : 0) | (own ? 0 : ROUTE_FORWARDED), hop);
 }
 
 static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, __u32 now, struct hop *hop)

@@ -157,7 +157,9 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 	if (!f || !conn || !conn->c)
 		return XDP_DROP;
 	c = conn->c;
-	nh = back_hop(ctx, &f->daddr, f->v6, READ_ONCE(clock.now));
+	if (!nat_of(f->v6, conn->slot, true, &n))
+		return XDP_DROP;
+	nh = back_hop(ctx, f, &n.to);
 	index = c->dest;
 	dest = dest_at(index);
 	if (unlikely(!nh || !dest || !(nh->flags & CV_NH_XDP) || f->ttl <= 1 || f->len > nh->mtu ||
@@ -165,8 +167,6 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 		return xdp_to_tc();
 	conn_step(f->v6, conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
 	count_out(dest, index, f->len);
-	if (!nat_of(f->v6, conn->slot, true, &n))
-		return XDP_DROP;
 	return xdp_nat_out(ctx, f, &n, nh);
 }
 
