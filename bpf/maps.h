@@ -97,6 +97,15 @@ struct {
 	__type(value, __u32);
 } dest_slots SEC(".maps");
 
+/* Masq real servers' ends -> how many destinations have it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct cv_real_key);
+	__type(value, __u32);
+} reals SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <bpf/bpf.h>
 #include <culvert/vip.h>
 
 #include "devices.h"
@@ -128,6 +129,31 @@ static void routes_due(struct txn *t, const struct cv_dest *d, uint32_t flags)
 		txn_set(t, &t->cv->journal->routes_due, ROUTES_ALL);
 }
 
+/* Is it an end that answers come from? (ip_vs_has_real_service()) */
+static bool answers(uint32_t flags)
+{
+	return flags & CV_DEST_AVAILABLE && (flags & CV_DEST_METHOD) == CV_MASQ;
+}
+
+/* The map `reals` follows a destination's flags. */
+static void count_real(struct txn *t, const struct cv_dest *d, uint32_t flags)
+{
+	const struct cv_real_key key = { .addr = d->addr,
+					 .port = d->port,
+					 .proto = d->owner.proto,
+					 .family = flags & CV_DEST_IPV6 ? AF_INET6 : AF_INET };
+	int fd = map_fd(t->cv, MAP_REALS);
+	uint32_t n = 0;
+
+	if (answers(d->flags) == answers(flags))
+		return;
+	if (fd < 0 || (bpf_map_lookup_elem(fd, &key, &n) < 0 && errno != ENOENT)) {
+		t->err = fd < 0 ? fd : cv_fail(-errno, "map reals: %s", strerror(errno));
+		return;
+	}
+	txn_hash_count(t, MAP_REALS, &key, n, answers(flags) ? n + 1 : n - (n > 0));
+}
+
 /*
  * __ip_vs_update_dest(): what -a and -e set. The flags, which let packets through, come last. The
  * next hop is looked up again by the packet that comes next: what was found before the destination
@@ -151,6 +177,7 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 	if (s->method == CV_MASQ)
 		settings_add_host(t, &s->addr);
 	routes_due(t, d, flags_of(s, host));
+	count_real(t, d, flags_of(s, host));
 	txn_set(t, &d->nh_due, cv_now(t->cv));
 	txn_set(t, &d->flags, flags_of(s, host));
 }
@@ -281,6 +308,7 @@ static void unlink_dest(struct txn *t, uint32_t service, uint32_t slot, uint32_t
 
 	txn_set(t, &d->flags, d->flags & ~CV_DEST_AVAILABLE);
 	routes_due(t, d, d->flags & ~CV_DEST_AVAILABLE);
+	count_real(t, d, d->flags & ~CV_DEST_AVAILABLE);
 	txn_fold(t, service, slot, 1);
 	txn_set(t, before == CV_NONE ? &svc->head : &dest_at(cv, before)->next, d->next);
 	txn_set(t, &svc->num_dests, svc->num_dests - 1);

@@ -10,7 +10,7 @@
 #include "scheduler.h"
 #include "why.h"
 
-enum op_kind { OP_STORE, OP_SWAP, OP_AND, OP_FOLD, OP_HASH_ADD, OP_HASH_DEL, OP_REBUILD };
+enum op_kind { OP_STORE, OP_SWAP, OP_AND, OP_FOLD, OP_HASH_ADD, OP_HASH_DEL, OP_HASH_COUNT, OP_REBUILD };
 
 /* How every operation of a record begins. */
 struct op {
@@ -46,7 +46,7 @@ struct op_rebuild {
 struct op_hash {
 	struct op op;
 	uint32_t value;
-	uint32_t reserved;
+	uint32_t old; /* COUNT */
 	uint8_t key[48];
 };
 _Static_assert(sizeof(struct cv_service_key) == 24, "the keys' sizes");
@@ -174,15 +174,22 @@ void txn_fold(struct txn *t, uint32_t service, uint32_t dest, int sign)
 	memcpy(op->old, svc_est_at(t->cv, service)->gone, sizeof(op->old));
 }
 
-static void add_hash(struct txn *t, enum op_kind kind, enum map_id map, const void *key,
-		     uint32_t value)
+static size_t key_size(enum map_id map)
 {
-	size_t size =
-		map == MAP_SERVICES ? sizeof(struct cv_service_key) : sizeof(struct cv_dest_key);
+	return map == MAP_SERVICES ? sizeof(struct cv_service_key) :
+	       map == MAP_REALS	   ? sizeof(struct cv_real_key) :
+				     sizeof(struct cv_dest_key);
+}
+
+static void add_hash(struct txn *t, enum op_kind kind, enum map_id map, const void *key,
+		     uint32_t old, uint32_t value)
+{
 	struct op_hash *op = add_op(t, kind, map, sizeof(*op));
+	size_t size = key_size(map);
 
 	if (!op)
 		return;
+	op->old = old;
 	op->value = value;
 	memset(op->key, 0, sizeof(op->key));
 	memcpy(op->key, key, size);
@@ -190,12 +197,17 @@ static void add_hash(struct txn *t, enum op_kind kind, enum map_id map, const vo
 
 void txn_hash_add(struct txn *t, enum map_id map, const void *key, uint32_t value)
 {
-	add_hash(t, OP_HASH_ADD, map, key, value);
+	add_hash(t, OP_HASH_ADD, map, key, 0, value);
 }
 
 void txn_hash_del(struct txn *t, enum map_id map, const void *key, uint32_t value)
 {
-	add_hash(t, OP_HASH_DEL, map, key, value);
+	add_hash(t, OP_HASH_DEL, map, key, 0, value);
+}
+
+void txn_hash_count(struct txn *t, enum map_id map, const void *key, uint32_t was, uint32_t count)
+{
+	add_hash(t, OP_HASH_COUNT, map, key, was, count);
 }
 
 void txn_rebuild(struct txn *t, uint32_t service, bool fresh)
@@ -216,13 +228,13 @@ static void add_rebuild(struct txn *t)
 
 /* ---- carrying out --------------------------------------------------------- */
 
-static int hash_set(struct cv *cv, const struct op_hash *op)
+static int hash_set(struct cv *cv, const struct op_hash *op, uint32_t value)
 {
 	int fd = map_fd(cv, op->op.map);
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_update_elem(fd, op->key, &op->value, BPF_ANY) < 0)
+	if (bpf_map_update_elem(fd, op->key, &value, BPF_ANY) < 0)
 		return cv_fail(-errno, "map %s: %s", map_name(op->op.map), strerror(errno));
 	return 0;
 }
@@ -236,6 +248,11 @@ static int hash_clear(struct cv *cv, const struct op_hash *op)
 	if (bpf_map_delete_elem(fd, op->key) < 0 && errno != ENOENT)
 		return cv_fail(-errno, "map %s: %s", map_name(op->op.map), strerror(errno));
 	return 0;
+}
+
+static int hash_count(struct cv *cv, const struct op_hash *op, uint32_t count)
+{
+	return count ? hash_set(cv, op, count) : hash_clear(cv, op);
 }
 
 static void fold(struct cv *cv, const struct op_fold *op, int64_t sign)
@@ -272,6 +289,7 @@ static void *field_of(struct cv *cv, const struct op *op)
 static int carry_out(struct cv *cv, const struct op *op)
 {
 	const struct op_store *s = (const struct op_store *)op;
+	const struct op_hash *h = (const struct op_hash *)op;
 	void *field = field_of(cv, op);
 
 	switch (op->kind) {
@@ -288,9 +306,11 @@ static int carry_out(struct cv *cv, const struct op *op)
 		fold(cv, (const struct op_fold *)op, ((const struct op_fold *)op)->sign);
 		return 0;
 	case OP_HASH_ADD:
-		return hash_set(cv, (const struct op_hash *)op);
+		return hash_set(cv, h, h->value);
 	case OP_HASH_DEL:
-		return hash_clear(cv, (const struct op_hash *)op);
+		return hash_clear(cv, h);
+	case OP_HASH_COUNT:
+		return hash_count(cv, h, h->value);
 	case OP_REBUILD:
 		return rebuild(cv, (const struct op_rebuild *)op);
 	}
@@ -301,6 +321,7 @@ static int carry_out(struct cv *cv, const struct op *op)
 static void take_back(struct cv *cv, const struct op *op)
 {
 	const struct op_store *s = (const struct op_store *)op;
+	const struct op_hash *h = (const struct op_hash *)op;
 	void *field = field_of(cv, op);
 
 	switch (op->kind) {
@@ -318,10 +339,13 @@ static void take_back(struct cv *cv, const struct op *op)
 		fold(cv, (const struct op_fold *)op, 0);
 		break;
 	case OP_HASH_ADD:
-		hash_clear(cv, (const struct op_hash *)op);
+		hash_clear(cv, h);
 		break;
 	case OP_HASH_DEL:
-		hash_set(cv, (const struct op_hash *)op);
+		hash_set(cv, h, h->value);
+		break;
+	case OP_HASH_COUNT:
+		hash_count(cv, h, h->old);
 		break;
 	}
 }

@@ -103,6 +103,9 @@ void txn_fold(struct txn *t, uint32_t service, uint32_t dest, int sign);
 void txn_hash_add(struct txn *t, enum map_id map, const void *key, uint32_t value);
 void txn_hash_del(struct txn *t, enum map_id map, const void *key, uint32_t value);
 
+/* Sets an entry that counts something from `was` to `count`; with 0 there is none. */
+void txn_hash_count(struct txn *t, enum map_id map, const void *key, uint32_t was, uint32_t count);
+
 /* Ends the record with sched_rebuild(): of one service, whenever it is said. */
 void txn_rebuild(struct txn *t, uint32_t service, bool fresh);
 

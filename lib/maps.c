@@ -37,6 +37,7 @@ static const struct {
 	[MAP_CONN6] = { "conn6", sizeof(struct cv_conn6), FIELD(conn6) },
 	[MAP_SERVICES] = { "services", sizeof(uint32_t), 0 },
 	[MAP_DEST_SLOTS] = { "dest_slots", sizeof(uint32_t), 0 },
+	[MAP_REALS] = { "reals", sizeof(uint32_t), 0 },
 	[MAP_DEVICES] = { "devices", sizeof(struct cv_device), 0 },
 	[MAP_SCHED_TABLES] = { "tables", sizeof(struct cv_table), 0 },
 	[MAP_SCHED_CACHE] = { "cache", 0, 0 },

@@ -42,6 +42,7 @@ enum map_id {
 	MAP_TABLES, /* how many tables there are */
 	MAP_SERVICES = MAP_TABLES,
 	MAP_DEST_SLOTS,
+	MAP_REALS,
 	MAP_DEVICES,
 	MAP_SCHED_TABLES,
 	MAP_SCHED_CACHE,

@@ -90,6 +90,7 @@ void cv_memory(const struct cv *ccv, struct cv_memory *out)
 		case MAP_DESTS:
 		case MAP_DEST_EST:
 		case MAP_DEST_SLOTS:
+		case MAP_REALS:
 			out->dests += bytes;
 			break;
 		default:

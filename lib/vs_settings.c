@@ -68,7 +68,7 @@ static const struct vs_setting table[] = {
 	{ AT(ignore_tunneled), .most = 1, .allowed = 1, .why = "packets of other protocols are never touched, so there is nothing to ignore" },
 	{ AT(lblc_expiration), .most = SECONDS },
 	{ AT(lblcr_expiration), .most = SECONDS },
-	{ AT(nat_icmp_send), .most = 1, .allowed = 1, .why = "answers without a connection are the stack's" },
+	{ AT(nat_icmp_send), .most = INT_MAX },
 	{ AT(pmtu_disc), .most = INT_MAX },
 	{ AT(run_estimation), .most = INT_MAX },
 	{ AT(schedule_icmp), .most = INT_MAX },

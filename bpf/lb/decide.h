@@ -173,21 +173,26 @@ static __always_inline enum second_thought reconsider(const struct flow *f, cons
 	return settings.expire_nodest_conn ? ANEW : GONE;
 }
 
-/* Is it an answer of a masq connection's real server? */
-GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
+/* Is it an answer of a connection's real server, by whatever method? */
+static __always_inline bool find_any_reply(const struct flow *f, struct conn_id *out)
 {
 	struct conn_key k = { .reply = true };
-	struct cv_conn_common *c;
 
-	if (!f || !out)
-		return false;
 	k.caddr = f->daddr;
 	k.addr = f->saddr;
 	k.cport = f->dport;
 	k.port = f->sport;
 	k.proto = f->proto;
 	k.v6 = f->v6;
-	if (!conn_find_slot(&k, 0, out))
+	return conn_find_slot(&k, 0, out);
+}
+
+/* Is it an answer of a masq connection's real server? */
+GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
+{
+	struct cv_conn_common *c;
+
+	if (!f || !out || !find_any_reply(f, out))
 		return false;
 	c = conn_at(f->v6, out->slot);
 	return c && c->method == CV_MASQ;

@@ -15,6 +15,7 @@
 #include "ip_options.h"
 #include "live.h"
 #include "split.h"
+#include "stray.h"
 #include "tc_xmit.h"
 
 /* Sends an ICMP error about the packet back to its sender. */
@@ -255,6 +256,24 @@ static __always_inline int tc_carry(struct __sk_buff *skb, struct flow *f, struc
 	return unlikely(rc == SEND_WHOLE) ? cut_send(skb, f, conn->slot, reply) : rc;
 }
 
+/*
+ * May a stray be answered? IPVS sees it if it is for the director itself or if it
+ * is forwarded: by now with a hop less, and then it hears from the router.
+ */
+enum stray { STRAY_NOT, STRAY_LOCAL, STRAY_FORWARDED };
+
+static __noinline int tc_stray(struct __sk_buff *skb, struct flow *f)
+{
+	struct tc_scratch *s = tc_scratch();
+
+	if (!f || !s || !is_stray(f))
+		return STRAY_NOT;
+	tc_route(skb, &f->daddr, &f->saddr, (f->v6 ? ROUTE_V6 : 0) | ROUTE_FORWARDED, &s->hop);
+	if (s->hop.nh.flags & CV_NH_LOCAL)
+		return STRAY_LOCAL;
+	return s->hop.nh.ifindex && f->ttl > 1 ? STRAY_FORWARDED : STRAY_NOT;
+}
+
 /* `whole`: f is a packet put together of fragments, of which skb is one. */
 static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, bool whole)
 {
@@ -263,6 +282,7 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	struct decision d = { .front = !whole && skb->ifindex != settings.culvert0 };
 	struct conn_ref conn = {};
 	__u32 otherwise = CV_C_DROP_NODEST, how;
+	enum stray stray = STRAY_NOT;
 	enum verdict v;
 	bool reply;
 	int rc;
@@ -270,7 +290,10 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	if (f->proto == IPPROTO_SCTP && !whole &&
 	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) && tc_bundled_abort(skb, f))
 		f->sctp_event = SCTP_BUNDLED_ABORT;
-	v = is_ipsec(f->proto, f->v6) ? decide_related(f, &d, &conn) :
+	if (perhaps_stray())
+		stray = tc_stray(skb, f);
+	v = unlikely(stray)	      ? V_UNREACH :
+	    is_ipsec(f->proto, f->v6) ? decide_related(f, &d, &conn) :
 	    f->v6	       ? decide(f, true, false, &d, &conn) :
 				 decide(f, false, false, &d, &conn);
 	if (v == V_CALL) {
@@ -308,6 +331,9 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 		return tc_drop(d.cause);
 	case V_UNREACH:
 		e = icmp_port_unreach(f->v6);
+		e.router = stray == STRAY_FORWARDED;
+		if (e.router && !whole)
+			tc_one_hop(skb, f->v6);
 		break;
 	}
 	e.whole = whole;

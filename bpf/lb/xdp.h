@@ -10,6 +10,7 @@
 
 #include "decide.h"
 #include "live.h"
+#include "stray.h"
 #include "xmit_dr.h"
 #include "xmit_nat.h"
 #include "xmit_tunnel.h"
@@ -176,6 +177,8 @@ static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool 
 	struct decision d = { .xdp = true };
 	struct conn_ref conn = {};
 
+	if (perhaps_stray() && is_stray(f))
+		return xdp_to_tc();
 	switch (decide(f, v6, u->replies, &d, &conn)) {
 	case V_SEND:
 		if (unlikely(u->replies))

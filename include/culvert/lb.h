@@ -209,6 +209,19 @@ struct cv_dest_key {
 	__u8 reserved;
 };
 
+/*
+ * The key in the map `reals`: an end that masq real servers have, of one
+ * protocol or, in services by mark, of any. The value counts them. The library's,
+ * for packets of no connection (nat_icmp_send).
+ */
+struct cv_real_key {
+	union cv_addr addr;
+	__be16 port;
+	__u8 proto;		/* 0: any */
+	__u8 family;
+	__u32 reserved;
+};
+
 /* ---- counters ------------------------------------------------------------ */
 
 /*

@@ -23,6 +23,7 @@ start r1 serve r1 7 "${R_ADDR[1]}" >"$LAB_DIR/serve"
 disown
 within 20 "ready" cat "$LAB_DIR/serve"
 talker udp 7
+talk wait 10 >"$LAB_DIR/wait"
 expect "r1 4, failed 0" talk open 4
 # The other way: the client has a device in the servers' network, too.
 on director ip "$inet" route add "$net" via "$back" dev eth1 table 100

@@ -105,6 +105,7 @@ static void set_sizes(struct path *p, const struct sizes *s)
 	size_map(p, "dests", g->max_dests);
 	size_map(p, "dest_est", g->max_dests);
 	size_map(p, "dest_slots", g->max_dests);
+	size_map(p, "reals", g->max_dests);
 	size_map(p, "counters", g->max_dests * g->ncpus);
 	size_map(p, "causes", g->ncpus);
 	size_map(p, "calls", g->sets4 * CV_WAYS);
