@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <bpf/bpf.h>
+
 #include <culvert/vip.h>
 
 #include "devices.h"

@@ -28,6 +28,7 @@ struct about {
 	__u32 l4;
 	__u8 type;	/* of the error */
 	__u8 code;
+	bool portless;	/* AH or ESP */
 	struct conn_id conn;	/* that it is about */
 	struct nat nat;	/* what becomes of it, with masq */
 	struct flow flow;	/* what its client would have sent ... */
@@ -74,13 +75,19 @@ static __always_inline bool about_parse(struct __sk_buff *skb, bool v6, struct a
 		a->key.proto = ip.protocol;
 		a->l4 = a->at + ip.ihl * 4;
 	}
+	a->key.v6 = v6;
+	if (is_ipsec(a->key.proto, v6)) {	/* of the ISAKMP connection: find_related() */
+		a->portless = true;
+		a->key.proto = IPPROTO_UDP;
+		a->key.cport = a->key.port = bpf_htons(PORT_ISAKMP);
+		return true;
+	}
 	if (a->key.proto != IPPROTO_TCP && a->key.proto != IPPROTO_UDP && a->key.proto != IPPROTO_SCTP)
 		return false;
 	if (bpf_skb_load_bytes(skb, a->l4, ports, sizeof(ports)))
 		return false;
 	a->key.cport = ports[0];
 	a->key.port = ports[1];
-	a->key.v6 = v6;
 	return true;
 }
 
@@ -126,11 +133,11 @@ static __noinline int relay_nat(struct __sk_buff *skb, struct flow *f, struct ab
 		   bpf_l3_csum_replace(skb, a->at + offsetof(struct iphdr, check), a->key.addr.v4, n->to.v4, 4)) {
 		return -1;
 	}
-	if (bpf_l4_csum_replace(skb, check, from_port, n->to_port, 2))
-		return -1;
 	if (bpf_skb_store_bytes(skb, ETH_HLEN + outer, &n->to, f->v6 ? 16 : 4, 0) ||
-	    bpf_skb_store_bytes(skb, a->at + inner, &n->to, f->v6 ? 16 : 4, 0) ||
-	    bpf_skb_store_bytes(skb, port_at, &n->to_port, 2, 0))
+	    bpf_skb_store_bytes(skb, a->at + inner, &n->to, f->v6 ? 16 : 4, 0))
+		return -1;
+	if (!a->portless && (bpf_l4_csum_replace(skb, check, from_port, n->to_port, 2) ||
+			     bpf_skb_store_bytes(skb, port_at, &n->to_port, 2, 0)))
 		return -1;
 	return bpf_skb_pull_data(skb, f->l4);
 }
@@ -272,7 +279,7 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 	about_reverse(a);
 	if (conn_find_slot(&a->key, 0, &a->conn))
 		return relay_to_server(skb, f, a, a->conn.slot);
-	return settings.schedule_icmp ? SEND_SCHEDULE : tc_pass(CV_C_PASS_NOSERVICE);
+	return settings.schedule_icmp && !a->portless ? SEND_SCHEDULE : tc_pass(CV_C_PASS_NOSERVICE);
 }
 
 /* The connection that the error is about which relay_icmp() left in memory. */

@@ -160,6 +160,32 @@ static __always_inline void nexthop_judge(const struct cv_dest *d, struct hop *h
 		hop->nh.flags = CV_NH_LOST;
 }
 
+/*
+ * A neighbour that does not answer: the kernel asks three times, a second apart, and
+ * then answers what waited with "host unreachable". What culvert sends has no
+ * route of the stack's with it (skb_dst()), by which the kernel would know whom
+ * to tell; so it answers itself, what comes from then on. A packet now and then goes
+ * the neighbour's way still and makes the kernel ask anew, the others hear at once. What
+ * comes after a pause begins from the beginning.
+ */
+#define NEIGH_GIVES_UP (3 * CV_HZ)
+#define NEIGH_ASKS_ANEW (NEIGH_GIVES_UP + CV_HZ / 2)
+#define NEIGH_FORGOTTEN (5 * CV_HZ)
+
+static __always_inline bool neigh_silent(struct cv_dest *d, __u32 now)
+{
+	__u32 asked = READ_ONCE(d->neigh_asked);
+
+	if (!asked || now - asked >= NEIGH_FORGOTTEN) {
+		WRITE_ONCE(d->silent_since, now);
+		WRITE_ONCE(d->neigh_asked, now | 1);
+		return false;
+	}
+	if (now - READ_ONCE(d->silent_since) < NEIGH_GIVES_UP)
+		return false;
+	return now - asked < NEIGH_ASKS_ANEW || __sync_val_compare_and_swap(&d->neigh_asked, asked, now | 1) != asked;
+}
+
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 {
 	struct hop hop = {};
@@ -176,6 +202,8 @@ static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 	d->gw_family[next] = hop.family;
 	d->src[next] = hop.src;
 	__sync_lock_test_and_set(&d->nh_cur, next);
+	if (!(hop.nh.flags & CV_NH_UNRESOLVED) && d->neigh_asked)
+		WRITE_ONCE(d->neigh_asked, 0);
 	/* Not there yet: ask again at the next tick. */
 	if (!hop.nh.ifindex || hop.nh.flags & CV_NH_UNRESOLVED)
 		WRITE_ONCE(d->nh_due, READ_ONCE(clock.now) + 1);

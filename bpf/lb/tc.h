@@ -110,7 +110,7 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	if (local)
 		return tc_pass(CV_C_PASS_LOCAL);
 	if (!s->hop.nh.ifindex)
-		return SEND_NO_ROUTE;
+		return tc_no_way(&s->hop);
 	if (dest)
 		WRITE_ONCE(dest->neigh_seen, now);
 	if (dest && c->method == CV_TUNNEL)
@@ -168,7 +168,7 @@ static __always_inline __u32 tc_error(struct icmp_error *e, bool v6, __u32 rc)
 		*e = icmp_ttl_exceeded(v6);
 		return CV_C_DROP_TTL;
 	}
-	if (rc == SEND_NO_ROUTE) {
+	if (rc == SEND_NO_ROUTE || rc == SEND_SILENT) {
 		*e = icmp_host_unreach(v6);
 		return CV_C_DROP_NOROUTE;
 	}
@@ -320,7 +320,7 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 			return rc;
 		otherwise = tc_error(&e, f->v6, rc);
 		e.router = reply;
-		if (otherwise == CV_C_DROP_TOOBIG && !whole && !reply)
+		if ((otherwise == CV_C_DROP_TOOBIG || rc == SEND_SILENT) && !whole && !reply)
 			tc_one_hop(skb, f->v6);
 		break;
 	case V_PASS:

@@ -130,6 +130,7 @@ static __always_inline bool tc_fits(struct __sk_buff *skb, const struct flow *f,
 #define SEND_TTL 0x10000
 #define SEND_TOO_BIG 0x20000	/* the MTU in the low 16 bits */
 #define SEND_NO_ROUTE 0x80000
+#define SEND_SILENT 0xa0000	/* the next hop does not answer */
 #define SEND_CUT 0x30000	/* by way of memory: whole_take() */
 #define SEND_REMAKE 0x60000	/* likewise, put together of its fragments: frag_remake() */
 #define SEND_WHOLE 0x70000	/* is in memory: cut_send() */
@@ -184,6 +185,16 @@ static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, 
 		tc_lookup(skb, &dest->addr, dest->flags & CV_DEST_IPV6, hop);
 		nexthop_judge(dest, hop);
 	}
+	if (unlikely(hop->nh.flags & CV_NH_UNRESOLVED) && neigh_silent(dest, now)) {
+		hop->nh.ifindex = 0;
+		hop->nh.flags = CV_NH_SILENT;
+	}
+}
+
+/* There is no way to the real server, or nobody at its end: then a hop was taken already (ip_vs_nat_xmit()). */
+static __always_inline int tc_no_way(const struct hop *hop)
+{
+	return hop->nh.flags & CV_NH_SILENT ? SEND_SILENT : SEND_NO_ROUTE;
 }
 
 /* One hop less, and out. */
@@ -299,7 +310,7 @@ static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 s
 		return tc_drop(CV_C_DROP_ERROR);
 	local = hop->nh.flags & CV_NH_LOCAL;
 	if (!local && !hop->nh.ifindex)
-		return SEND_NO_ROUTE;
+		return tc_no_way(hop);
 	if (!local && f->ttl <= 1)
 		return SEND_TTL;
 	if (!local && !tc_fits(skb, f, hop->nh.mtu))

@@ -125,6 +125,7 @@ struct cv_nexthop {
 #define CV_NH_UNRESOLVED 0x0004U /* route, but no neighbour yet */
 #define CV_NH_LOST 0x0008U	/* no route */
 #define CV_NH_VIRTUAL 0x0010U	/* LOCAL because it is a virtual address */
+#define CV_NH_SILENT 0x0020U	/* UNRESOLVED for so long that clients are told */
 
 /* Type of tunnel, as IP_VS_CONN_F_TUNNEL_TYPE_* (uapi/linux/ip_vs.h). */
 enum cv_tun_type { CV_TUN_IPIP, CV_TUN_GUE, CV_TUN_GRE };
@@ -194,7 +195,9 @@ struct cv_dest {
 	 */
 	__u32 up;		/* the next destination in the list with a larger weight */
 	__u32 jump;		/* one further on along the ups */
-	__u32 reserved5[2];
+	/* Of an unresolved next hop, ticks, the data path's: nexthop.h. */
+	__u32 silent_since;
+	__u32 neigh_asked;	/* 0: it is resolved */
 } CV_ALIGNED;			/* 320 bytes */
 
 /*

@@ -137,11 +137,87 @@ static void gone(void **state)
 	}
 }
 
+/* What an ICMP error about the packet from `src` to `dst` becomes: the same about one from `to_src` to `to_dst`. */
+static void expect_error(enum door door, struct packet about, const char *src, const char *dst, const char *to_src,
+			 const char *to_dst)
+{
+	const struct icmp_error e = about.v6 ? (struct icmp_error){ 1, 4, 0 } : (struct icmp_error){ 3, 3, 0 };
+	struct frame in, want;
+	struct outcome o;
+	int at;
+
+	about.src = src;
+	about.dst = dst;
+	frame_build(&in, &about);
+	frame_error(&in, e);
+	path_send(path, door, &in, 0, &o);
+	about.src = to_src;
+	about.dst = to_dst;
+	frame_build(&want, &about);
+	frame_error(&want, e);
+	frame_routed(&want, NULL, NULL);
+	expect_equal("sent", o.fate, SENT);
+	at = frame_differs(&want, &o.out, 12);
+	if (at >= 0)
+		fault("the error differs from byte %d on", at);
+}
+
+/* ICMP errors, from the client's side and from the server's: there are no ports to rewrite. */
+static void errors(void **state)
+{
+	for (int i = 0; i < 4 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS & 1;
+		struct packet about = from_client(v6, i / DOORS < 2 ? IPPROTO_ESP : IPPROTO_AH),
+			      ike = from_client(v6, IPPROTO_UDP);
+		const char *client = v6 ? CLIENT6 : CLIENT, *vip = v6 ? VIP6 : VIP, *real = server_addr(1, v6);
+
+		if (v6 && about.proto == IPPROTO_AH)	/* an extension header to IPVS */
+			continue;
+		begin(door, v6, &(struct dest_spec){ .masq = true, .port = 500 });
+		path->settings->schedule_icmp = 1;
+		expect_fate(path, door, &ike, SENT);
+		expect_error(door, about, vip, client, real, client);
+		expect_error(door, about, client, real, client, vip);
+		expect_equal("in", (long)path_counters(path, 0).inpkts, 2);
+		expect_equal("out", (long)path_counters(path, 0).outpkts, 1);
+		expect_audit(path);
+
+		begin(door, v6, &(struct dest_spec){});
+		expect_fate(path, door, &ike, SENT);
+		expect_error(door, about, vip, client, vip, client);
+		expect_audit(path);
+	}
+}
+
+/* About one that is of no connection: not even schedule_icmp makes one of it. */
+static void errors_unrelated(void **state)
+{
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS;
+		struct packet about = from_server(v6, IPPROTO_ESP);
+		struct outcome o;
+		struct frame in;
+
+		begin(door, v6, &(struct dest_spec){});
+		path->settings->schedule_icmp = 1;
+		about.src = v6 ? VIP6 : VIP;
+		frame_build(&in, &about);
+		frame_error(&in, v6 ? (struct icmp_error){ 1, 4, 0 } : (struct icmp_error){ 3, 3, 0 });
+		path_send(path, door, &in, 0, &o);
+		expect_equal("passed", o.fate, PASSED);
+		expect_equal("connections", table_count(path, v6), 0);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(direct),
 	cmocka_unit_test(unrelated),
 	cmocka_unit_test(masq),
 	cmocka_unit_test(gone),
+	cmocka_unit_test(errors),
+	cmocka_unit_test(errors_unrelated),
 };
 
 PACKET_MAIN("ipsec", NULL, tests)
