@@ -7,8 +7,8 @@
 #ifndef CULVERT_BPF_SWEEPER_H
 #define CULVERT_BPF_SWEEPER_H
 
-#include "lb/conn.h"
 #include "lb/defence.h"
+#include "lb/room.h"
 #include "lb/sched_cache.h"
 #include "lb/state.h"
 
@@ -221,7 +221,7 @@ struct sum {
 static long sum_cpu(__u32 cpu, void *arg)
 {
 	struct sum *s = arg;
-	__u32 at = s->dest * geo.ncpus + cpu;
+	__u32 at = cv_counters_at(&geo, s->dest, cpu);
 	struct cv_counters *n = bpf_map_lookup_elem(&counters, &at);
 
 	if (!n)

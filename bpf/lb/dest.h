@@ -75,7 +75,7 @@ static __always_inline void dest_move_conn(struct cv_dest *d, bool inactive)
 
 static __always_inline struct cv_counters *dest_counters_at(__u32 dest, __u32 cpu)
 {
-	__u32 at = dest * geo.ncpus + cpu;
+	__u32 at = cv_counters_at(&geo, dest, cpu);
 
 	return bpf_map_lookup_elem(&counters, &at);
 }

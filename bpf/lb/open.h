@@ -3,7 +3,7 @@
 #ifndef CULVERT_BPF_LB_OPEN_H
 #define CULVERT_BPF_LB_OPEN_H
 
-#include "conn.h"
+#include "insert.h"
 #include "schedule.h"
 #include "service.h"
 #include "state.h"

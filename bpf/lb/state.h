@@ -199,6 +199,8 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 			if (seen == ctl) {
 				if ((ctl & CV_CTL_STATE) == CV_TCP_ESTABLISHED)
 					tag_not_live(v6, r->slot);
+				else if (is_asked(proto, ctl))
+					tag_answered(v6, r->slot);
 				if (d && (ctl ^ next) & CV_CTL_INACTIVE)
 					dest_move_conn(d, next & CV_CTL_INACTIVE);
 				ctl = next;

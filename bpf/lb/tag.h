@@ -43,6 +43,29 @@ static __always_inline __u64 tags_free(const struct cv_tags *t)
 	return tags_of_client(t, 0);
 }
 
+/* The ways of connections that may be half open: CV_TAG_ASKED, and not LIVE. */
+static __always_inline __u64 two_asked(__u64 two)
+{
+	return two >> 30 & ~(two >> 31) & BOTH;
+}
+
+static __always_inline __u64 tags_asked(const struct cv_tags *t)
+{
+	const __u64 *two = (const void *)t->tag;
+
+	return two_asked(READ_ONCE(two[0])) | two_asked(READ_ONCE(two[1])) << 8 |
+	       two_asked(READ_ONCE(two[2])) << 16 | two_asked(READ_ONCE(two[3])) << 24;
+}
+
+/* One of the marks, by three random bits. */
+static __always_inline __u64 mark_of(__u64 marks, __u32 random)
+{
+	__u32 by = (random & 7) * 8, rest = (64 - by) & 63;
+	__u64 turned = marks >> by | marks << rest, lowest = turned & -turned;
+
+	return lowest << by | lowest >> rest;
+}
+
 /* The way of one mark: byte b of the word belongs to way 2b, or 2b - 7. */
 static __always_inline __u32 way_of(__u64 mark)
 {
@@ -84,12 +107,13 @@ static __always_inline bool tag_twins(struct cv_tags *t, __u32 client)
 		if ((READ_ONCE(t->tag[i]) ^ client) & CV_TAG_CLIENT)
 			continue;
 		__sync_fetch_and_or(&t->tag[i], CV_TAG_NODEST << CV_TAG_DEST_SHIFT);
-		__sync_fetch_and_and(&t->tag[i], ~CV_TAG_LIVE);
+		if (READ_ONCE(t->tag[i]) & CV_TAG_LIVE)
+			__sync_fetch_and_and(&t->tag[i], ~(CV_TAG_LIVE | CV_TAG_SEEN));
 	}
 	return true;
 }
 
-static __always_inline void tag_write(bool v6, __u32 slot, const struct place *at, __u32 dest)
+static __always_inline void tag_write(bool v6, __u32 slot, const struct place *at, __u32 dest, __u32 flags)
 {
 	bool twin = tag_twins(tags_at(v6, at->home), at->client);
 
@@ -97,18 +121,18 @@ static __always_inline void tag_write(bool v6, __u32 slot, const struct place *a
 	if (twin || dest > CV_TAG_NODEST)
 		dest = CV_TAG_NODEST;
 	key_set(v6, slot, at->key);
-	tag_set(v6, slot, at->client | dest << CV_TAG_DEST_SHIFT);
+	tag_set(v6, slot, at->client | dest << CV_TAG_DEST_SHIFT | flags);
 }
 
-/* Tag and key of a connection that is about to be in one of its sets; `at->key` is whole. */
-GLOBAL int tag_new(bool v6, __u32 slot, const struct place *at, __u32 dest)
+/* Tag and key of a connection that is about to be in one of its sets; `at->key` is whole. `flags`: CV_TAG_ASKED. */
+GLOBAL int tag_new(bool v6, __u32 slot, const struct place *at, __u32 dest, __u32 flags)
 {
 	if (!at)
 		return -1;
 	if (v6)
-		tag_write(true, slot, at, dest);
+		tag_write(true, slot, at, dest, flags);
 	else
-		tag_write(false, slot, at, dest);
+		tag_write(false, slot, at, dest, flags);
 	return 0;
 }
 
@@ -143,8 +167,17 @@ static __always_inline void tag_not_live(bool v6, __u32 slot)
 
 	if (!t || !(READ_ONCE(t->tag[slot % CV_WAYS]) & CV_TAG_LIVE))
 		return;
-	__sync_fetch_and_and(&t->tag[slot % CV_WAYS], ~CV_TAG_LIVE);
+	__sync_fetch_and_and(&t->tag[slot % CV_WAYS], ~(CV_TAG_LIVE | CV_TAG_SEEN));
 	region_busy(v6, slot);
+}
+
+/* It is half open no more. */
+static __always_inline void tag_answered(bool v6, __u32 slot)
+{
+	struct cv_tags *t = tags_at(v6, slot / CV_WAYS);
+
+	if (t && READ_ONCE(t->tag[slot % CV_WAYS]) & CV_TAG_ASKED)
+		__sync_fetch_and_and(&t->tag[slot % CV_WAYS], ~CV_TAG_ASKED);
 }
 
 #endif

@@ -74,7 +74,8 @@ struct cv_tags {
 #define CV_TAG_CLIENT 0x3fffU		/* 14 bits of the client's hash; in a tag in use the lowest is 1 */
 #define CV_TAG_DEST_SHIFT 14		/* 16 bits: index of the destination, or CV_TAG_NODEST */
 #define CV_TAG_NODEST 0xffffU		/* too large, or another has the same CLIENT: never LIVE */
-#define CV_TAG_SEEN (1U << 30)		/* a packet came since the timer was set */
+#define CV_TAG_SEEN (1U << 30)		/* of a LIVE one: a packet came since the timer was set */
+#define CV_TAG_ASKED CV_TAG_SEEN	/* of one that is not: only a SYN came, as far as the tag knows */
 #define CV_TAG_LIVE (1U << 31)		/* see C9 */
 
 /* Of each way 32 bits more, of the client's and the virtual address's hash. */

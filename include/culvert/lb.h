@@ -228,8 +228,9 @@ struct cv_real_key {
 /* ---- counters ------------------------------------------------------------ */
 
 /*
- * Per destination and CPU, in the array `counters` at dest * ncpus + cpu; only
- * that CPU writes. A service's figures are the sum over its destinations and
+ * Per CPU and destination, in the array `counters` at cv_counters_at(); only
+ * that CPU writes. A CPU's stand one after another: packets for many destinations
+ * then touch as few pages as they can. A service's figures are the sum over its destinations and
  * what is kept in its estimate for those that left.
  */
 struct cv_counters {
@@ -416,6 +417,11 @@ struct cv_geometry {
  * `culvert upgrade` takes tables over only where both are its own.
  */
 #define CV_LAYOUT_VERSION 1
+
+static inline __u32 cv_counters_at(const volatile struct cv_geometry *geo, __u32 dest, __u32 cpu)
+{
+	return cpu * geo->max_dests + dest;
+}
 
 /* What the sweeper keeps; the clock every packet reads stands alone. */
 struct cv_clock {

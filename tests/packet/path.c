@@ -483,7 +483,7 @@ struct cv_counters path_counters(const struct path *p, uint32_t dest)
 	struct cv_counters sum = {};
 
 	for (uint32_t cpu = 0; cpu < p->geo.ncpus; cpu++) {
-		const struct cv_counters *n = &p->counters[dest * p->geo.ncpus + cpu];
+		const struct cv_counters *n = &p->counters[cv_counters_at(&p->geo, dest, cpu)];
 
 		sum.conns += n->conns;
 		sum.inpkts += n->inpkts;

@@ -266,7 +266,7 @@ static void same_slot_with_its_connections(void **state)
 
 static uint64_t conns_of(uint32_t slot)
 {
-	return lab->counters[slot * lab->journal->geo.ncpus].conns -
+	return lab->counters[slot].conns -
 	       lab->dest_est[slot].base[CV_CONNS];
 }
 
@@ -280,7 +280,7 @@ static void figures_only_in_the_same_service(void **state)
 	s = lab_service(VIP, 80, CV_SCHED_RR);
 	before = svc();
 	slot = lab_slot(&key, "10.1.0.1");
-	lab->counters[slot * lab->journal->geo.ncpus].conns = 7;
+	lab->counters[slot].conns = 7;
 	assert_int_equal(del("10.1.0.1"), 0);
 	assert_int_equal(add("10.1.0.1", 1), 0);
 	assert_int_equal(conns_of(slot), 7);
@@ -356,7 +356,7 @@ static void a_new_owner_gets_a_clean_slot(void **state)
 	serve(CV_SCHED_RR, 1, NULL);
 	fill(1);
 	slot = lab_slot(&key, "10.1.0.1");
-	lab->counters[slot * lab->journal->geo.ncpus].inpkts = 99;
+	lab->counters[slot].inpkts = 99;
 	lab->dests[slot].nh[1].ifindex = 4;
 	lab->dests[slot].state = CV_DEST_OVERLOAD;
 	svc()->cursor = slot;
@@ -364,7 +364,7 @@ static void a_new_owner_gets_a_clean_slot(void **state)
 	svc()->cursor = slot; /* as a packet may do that chose it just before */
 	assert_int_equal(add("10.1.0.9", 1), 0);
 	assert_int_equal(lab_slot(&key, "10.1.0.9"), slot);
-	assert_int_equal(lab->counters[slot * lab->journal->geo.ncpus].inpkts, 0);
+	assert_int_equal(lab->counters[slot].inpkts, 0);
 	assert_int_equal(lab->dests[slot].nh[1].ifindex, 0);
 	assert_int_equal(lab->dests[slot].state, 0);
 	assert_int_not_equal(svc()->cursor, slot);

@@ -55,7 +55,7 @@ static void three_servers(void)
 	add_dest("10.1.0.1", 6);
 	add_dest("10.1.0.2", 4);
 	add_dest("10.1.0.3", 3);
-	lab->counters[lab_slot(&spec.key, "10.1.0.2") * lab->journal->geo.ncpus].conns = 5;
+	lab->counters[lab_slot(&spec.key, "10.1.0.2")].conns = 5;
 	lab->dests[lab_slot(&spec.key, "10.1.0.2")].activeconns = 1;
 }
 

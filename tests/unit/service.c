@@ -186,7 +186,7 @@ static void timeouts(void **state)
 /* The counters are the data path's: here the test is the data path. */
 static struct cv_counters *counters_of(uint32_t slot, uint32_t cpu)
 {
-	return &lab->counters[slot * lab->journal->geo.ncpus + cpu];
+	return &lab->counters[cv_counters_at(&lab->journal->geo, slot, cpu)];
 }
 
 static uint64_t service_conns(const struct cv_service_key *key)
