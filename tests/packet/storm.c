@@ -329,18 +329,55 @@ static bool send_stump(const struct frame *in)
 	return true;
 }
 
+static void pass_time(uint32_t ticks)
+{
+	for (int way = 0; way < WAYS; way++)
+		path_pass_time(directors[way], ticks);
+}
+
+/* The sweeper keeps the timers of those that live by their tags (C9), and comes by once in so long. */
+#define SWEPT (4 * CV_HZ)
+
+/* Has a timer run out just now, or is about to? */
+static bool timer_at_hand(const struct path *p)
+{
+	uint32_t now = p->clock->now;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (uint32_t slot = 0; slot < table_slots(p, v6); slot++) {
+			const struct cv_conn_common *c = table_at(p, v6, slot);
+
+			if (c->ctl & CV_CTL_LIVE && c->expires - now + SWEPT <= 2 * SWEPT)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A connection may end that much later by one door than by the other. That is as it should be; but what comes next
+ * would be another connection by the one door and not by the other, so time goes on until there is no doubt.
+ */
+static void let_timers_agree(void)
+{
+	for (int i = 0; i < 100 && (timer_at_hand(directors[BY_XDP]) || timer_at_hand(directors[BY_TC])); i++)
+		pass_time(2 * SWEPT);
+}
+
 /* Time passes, servers come and go: seldom, and the same everywhere. */
 static void change(uint64_t r)
 {
 	static const uint32_t spans[] = { 1, CV_HZ, 20 * CV_HZ, 70 * CV_HZ };
 
-	for (int way = 0; way < WAYS; way++) {
+	if (r % 4 < 2) {
+		pass_time(spans[r / 4 % 4]);
+		let_timers_agree();
+	}
+	for (int way = 0; way < WAYS && r % 4 >= 2; way++) {
 		struct path *p = directors[way];
 		uint32_t dest = (uint32_t)(r >> 16) % p->num_dests;
 
-		if (r % 4 < 2)
-			path_pass_time(p, spans[r / 4 % 4]);
-		else if (r % 4 == 2)
+		if (r % 4 == 2)
 			path_sweep(p);
 		else if (p->dests[dest].flags & CV_DEST_AVAILABLE)
 			dest_remove(p, dest);
