@@ -127,7 +127,7 @@ static uint32_t some_place(uint64_t *r, const struct frame *f)
 	return f->len <= 14 ? 0 : 12 + pick(r, (span < f->len ? span : f->len) - 12);
 }
 
-static void damage(uint64_t *r, struct frame *f)
+void mutate_damage(uint64_t *r, struct frame *f)
 {
 	static const uint16_t edges[] = { 0, 1, 2, 7, 8, 19, 20, 28, 40, 0x7f, 0xff, 0x100, 0x1fff, 0x2000, 0x4000,
 					  0x7fff, 0x8000, 0xfff8, 0xffff };
@@ -198,6 +198,6 @@ void mutate_packet(uint64_t seed, struct frame *f, uint32_t *mark)
 	memcpy(f->data, base->data, base->len);
 	/* Half are whole, so that there are connections to attack. */
 	for (hurt = hurt < 4 ? 0 : hurt - 3; hurt; hurt--)
-		damage(&r, f);
+		mutate_damage(&r, f);
 	*mark = pick(&r, 64) ? 0 : pick(&r, 3);
 }

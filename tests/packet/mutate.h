@@ -20,6 +20,9 @@ uint32_t mutate_random(uint64_t *state);
 /* Makes the well-formed packets that mutate_packet() begins with. */
 void mutate_begin(void);
 
+/* Something about the frame, of `r`'s choosing, is no longer as it should be. */
+void mutate_damage(uint64_t *r, struct frame *f);
+
 /* `mark`: the firewall mark that goes with it, mostly 0. */
 void mutate_packet(uint64_t seed, struct frame *f, uint32_t *mark);
 
