@@ -7,7 +7,7 @@
 
 static __always_inline __u32 *lock_of(const struct place *at)
 {
-	return &set_locks[(at->client >> 1) % CV_LOCKS];
+	return &set_locks[at->client % CV_LOCKS];
 }
 
 static __always_inline bool set_lock(const struct place *at)

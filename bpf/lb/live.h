@@ -120,7 +120,7 @@ static __always_inline bool live_fits(bool v6, const struct live *l, const struc
 {
 	const struct cv_keys *k;
 
-	if (likely(!(live_makes(l) | (READ_ONCE(d->vip_key) ^ at->vip))))
+	if (likely(!(live_makes(l) | (READ_ONCE(d->vip_key) ^ at->vip) | (at->tag & CV_TAG_TWIN))))
 		return true;
 	k = keys_at(v6, at->slot / CV_WAYS);
 	return k && READ_ONCE(k->key[at->slot % CV_WAYS]) == at->key;

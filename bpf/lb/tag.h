@@ -22,7 +22,7 @@ static __always_inline struct cv_keys *keys_at(bool v6, __u32 set)
 
 #define BOTH 0x0000000100000001ULL	/* a number for either half of a word */
 
-/* Bit 14 of either half: is it `both`'s client? A half of 2^14 less anything but 0 has it not. */
+/* Bit 13 of either half: is it `both`'s client? A half of 2^13 less anything but 0 has it not. */
 static __always_inline __u64 two_of_client(__u64 two, __u64 both)
 {
 	return ((CV_TAG_CLIENT + 1) * BOTH - ((two ^ both) & CV_TAG_CLIENT * BOTH)) & (CV_TAG_CLIENT + 1) * BOTH;
@@ -34,8 +34,8 @@ static __always_inline __u64 tags_of_client(const struct cv_tags *t, __u32 clien
 	const __u64 *two = (const void *)t->tag;
 	__u64 both = client * BOTH;
 
-	return two_of_client(READ_ONCE(two[0]), both) >> 14 | two_of_client(READ_ONCE(two[1]), both) >> 6 |
-	       two_of_client(READ_ONCE(two[2]), both) << 2 | two_of_client(READ_ONCE(two[3]), both) << 10;
+	return two_of_client(READ_ONCE(two[0]), both) >> 13 | two_of_client(READ_ONCE(two[1]), both) >> 5 |
+	       two_of_client(READ_ONCE(two[2]), both) << 3 | two_of_client(READ_ONCE(two[3]), both) << 11;
 }
 
 static __always_inline __u64 tags_free(const struct cv_tags *t)
@@ -95,30 +95,43 @@ static __always_inline void key_set(bool v6, __u32 slot, __u32 key)
 		WRITE_ONCE(k->key[slot % CV_WAYS], key);
 }
 
-/*
- * Those of this client are never LIVE from now on. Returns whether there are any.
- * Under the client's lock (C5).
- */
-static __always_inline bool tag_twins(struct cv_tags *t, __u32 client)
+/* Two have the same key: neither is LIVE from now on. */
+static __always_inline void tag_nobodys(__u32 *tag)
 {
-	if (likely(!t || !tags_of_client(t, client)))
-		return false;
+	__sync_fetch_and_or(tag, CV_TAG_NODEST << CV_TAG_DEST_SHIFT);
+	if (READ_ONCE(*tag) & CV_TAG_LIVE)
+		__sync_fetch_and_and(tag, ~(CV_TAG_LIVE | CV_TAG_SEEN));
+}
+
+/*
+ * Tells those of a set that another of their client's hash comes, and returns what
+ * its tag has to say of them (C9). Under the client's lock (C5).
+ */
+static __always_inline __u32 tag_twins(bool v6, __u32 set, const struct place *at)
+{
+	struct cv_tags *t = tags_at(v6, set);
+	struct cv_keys *k = keys_at(v6, set);
+	__u32 said = 0;
+
+	if (likely(!t || !k || !tags_of_client(t, at->client)))
+		return 0;
 	for (int i = 0; i < CV_WAYS; i++) {
-		if ((READ_ONCE(t->tag[i]) ^ client) & CV_TAG_CLIENT)
+		if ((READ_ONCE(t->tag[i]) ^ at->client) & CV_TAG_CLIENT)
 			continue;
-		__sync_fetch_and_or(&t->tag[i], CV_TAG_NODEST << CV_TAG_DEST_SHIFT);
-		if (READ_ONCE(t->tag[i]) & CV_TAG_LIVE)
-			__sync_fetch_and_and(&t->tag[i], ~(CV_TAG_LIVE | CV_TAG_SEEN));
+		__sync_fetch_and_or(&t->tag[i], CV_TAG_TWIN);
+		said |= CV_TAG_TWIN;
+		if (READ_ONCE(k->key[i]) != at->key)
+			continue;
+		tag_nobodys(&t->tag[i]);
+		said |= CV_TAG_NODEST << CV_TAG_DEST_SHIFT;
 	}
-	return true;
+	return said;
 }
 
 static __always_inline void tag_write(bool v6, __u32 slot, const struct place *at, __u32 dest, __u32 flags)
 {
-	bool twin = tag_twins(tags_at(v6, at->home), at->client);
-
-	twin |= tag_twins(tags_at(v6, place_second(v6, at)), at->client);
-	if (twin || dest > CV_TAG_NODEST)
+	flags |= tag_twins(v6, at->home, at) | tag_twins(v6, place_second(v6, at), at);
+	if (dest > CV_TAG_NODEST)
 		dest = CV_TAG_NODEST;
 	key_set(v6, slot, at->key);
 	tag_set(v6, slot, at->client | dest << CV_TAG_DEST_SHIFT | flags);

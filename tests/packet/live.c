@@ -188,15 +188,56 @@ static bool is_nobodys(__u32 tag)
 	return (tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST) == CV_TAG_NODEST && !(tag & CV_TAG_LIVE);
 }
 
-/* Another connection has the same client's hash. Both lose the short way. */
+static __u32 *key_of(const struct packet *of)
+{
+	return &path->keys[of->v6]->key[0] + (tag_of(of) - &path->tags[of->v6]->tag[0]);
+}
+
+/*
+ * Another connection has the same client's hash: from then on both are told apart
+ * by their keys. (They stand in one set here, where the long way is taken.)
+ */
 static void twins(void **state)
 {
 	static const struct packet syn2 = { .sport = 40001 }, ack2 = { .sport = 40001, .flags = ACK };
+	struct cv_conn_common *entry;
 	__u32 *first;
 
 	begin(&syn, &ack);
 	first = tag_of(&ack);
 	give_client(&ack, &syn2, first);
+	say(&syn2, 1);
+	assert_true(*first & CV_TAG_TWIN && *first & CV_TAG_LIVE);
+	assert_true(*tag_of(&syn2) & CV_TAG_TWIN);
+	say(&ack2, 3 * BUSY);
+	expect_conn(path, &ack2, "ESTABLISHED", 900);
+
+	/* Alone, and still a twin. */
+	begin(&syn, &ack);
+	*tag_of(&ack) |= CV_TAG_TWIN;
+	entry = table_find(path, &ack);
+	entry->timeout--;	/* the long way would say */
+	say(&ack, 5);
+	assert_int_equal(entry->timeout, ESTABLISHED_TIMEOUT - 1);
+	*key_of(&ack) ^= 1;
+	say(&ack, 1);
+	assert_int_equal(entry->timeout, ESTABLISHED_TIMEOUT);
+}
+
+/* The keys are the same as well: both lose the short way. */
+static void same_key(void **state)
+{
+	static const struct packet syn2 = { .sport = 40001 }, ack2 = { .sport = 40001, .flags = ACK };
+	__u32 *first, key;
+
+	begin(&syn, &ack);
+	say(&syn2, 1);
+	key = *key_of(&syn2);
+	path_advance(path, 61 * CV_HZ);
+	path_sweep(path);
+	first = tag_of(&ack);
+	give_client(&ack, &syn2, first);
+	*key_of(&ack) = key;
 	say(&syn2, 1);
 	assert_true(is_nobodys(*first));
 	assert_true(is_nobodys(*tag_of(&syn2)));
@@ -216,10 +257,9 @@ static void same_client(void **state)
 
 	say(&other, 1);
 	say(&other_ack, BUSY);
-	assert_false(is_live(&other_ack));
 	assert_int_equal(*tag_of(&ack) & CV_TAG_CLIENT, *tag_of(&other_ack) & CV_TAG_CLIENT);
+	assert_true(*tag_of(&ack) & *tag_of(&other_ack) & CV_TAG_TWIN);
 	say(&ack, 5);
-	assert_false(is_live(&ack));
 	say(&other_ack, 7);
 	assert_int_equal(path_counters(path, dest).inpkts, BUSY + 5);
 	assert_int_equal(path_counters(path, dest2).inpkts, BUSY + 8);
@@ -265,7 +305,7 @@ static void several_addresses(void **state)
 	say(&ack, 5);
 	assert_int_equal(path_counters(path, dest).inpkts, BUSY + 5);
 	expect_fate(path, XDP_DOOR, &port2, PASSED);
-	*(&path->keys[0]->key[0] + (tag_of(&ack) - path->tags[0]->tag)) ^= 1;
+	*key_of(&ack) ^= 1;
 	say(&ack, 1);
 	assert_int_equal(table_find(path, &ack)->in_pkts, CV_IN_PKTS);
 }
@@ -276,6 +316,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(ends_with_the_state), cmocka_unit_test(deleted),
 	cmocka_unit_test(short_timeouts),      cmocka_unit_test(twins),
 	cmocka_unit_test(same_client),	       cmocka_unit_test(strangers),
+	cmocka_unit_test(same_key),
 	cmocka_unit_test(several_addresses),
 };
 
