@@ -8,12 +8,23 @@ import re
 import subprocess
 import time
 
-from ipvlan_lab import Lab, expect
+from ipvlan_lab import Lab, expect, within
 
 
 def pings(one):
     text = one.communicate()[0]
     return [int(n) for n in re.search(r"(\d+) packets transmitted, (\d+) received", text).groups()]
+
+
+def programs(lab):
+    """Ids of the programs that ipvlan has pinned."""
+    pins = f"/run/culvert/{lab.cookies[0]}/ipvlan/progs"
+    return [json.loads(lab.run("host", f"bpftool -j prog show pinned {pins}/{name}")[1])["id"] for name in os.listdir(pins)]
+
+
+def still_there(lab, ids):
+    """Of these programs, those that some hook still runs: nothing else keeps them."""
+    return [one for one in ids if lab.run("host", f"bpftool prog show id {one}", check=False)[0] == 0]
 
 
 def upgrades(lab, newer, count):
@@ -27,11 +38,13 @@ def upgrades(lab, newer, count):
     rx = statistics(lab)
     for number in range(count):
         path = newer if number % 2 == 0 else lab.culvert_path
+        old = programs(lab)
         said = json.loads(lab.run("host", [path, "upgrade", "-j"])[1])
         expect([one["part"] for one in said], ["ipvlan"], "the parts upgraded")
         expect(said[0]["hooks"], 6, "the hooks of a master and two slaves")
         expect(statistics(lab) > rx, True, "counters that go on")
         rx = statistics(lab)
+        within(30, [], "hooks that run the old programs", lambda ids=old: still_there(lab, ids))
         time.sleep(0.5)
     sent = 0
     for flood in floods:
