@@ -12,6 +12,7 @@ ours
 listings() {
 	ipvsadm -Ln --thresholds
 	ipvsadm -Ln
+	ipvsadm -Ln --nosort	# the order in which schedulers look at servers
 	ipvsadm -Sn
 	ipvsadm -Ln --timeout
 	culvert sysctl | grep -v sync_qlen_max	# which follows the free memory
