@@ -59,8 +59,9 @@ static int wipe_lb(int dir)
 	_cleanup_(cv_close) struct cv *cv = NULL;
 	int fd, err;
 
+	/* Killed before its tables were in place, it may have let the loopback device forward all the same. */
 	if (!instance_loaded(dir))
-		return 0;
+		return load_forget(dir);
 	fd = dup_dir(dir);
 	err = fd < 0 ? fd : instance_open(fd, true, &cv);
 	return err ? err : instance_remove_lb(cv);

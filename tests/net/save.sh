@@ -77,6 +77,14 @@ figure save.connections "$(wc -l <<<"$connected")" "connections carried over a r
 # The rest is the same by any door.
 [ "$door$family" = xdp4 ] || exit 0
 
+# Connections whose server has left would have no place to come back to.
+ipvsadm -d -t "$VIP:7" -r "$R1:7"
+expect "15" eval "ipvsadm -Lcn | grep -c '$R1:7'"
+culvert save -c -o "$LAB_DIR/less"
+expect "0" eval "grep -c -- '-r $R1:7' '$LAB_DIR/less' || true"
+reboot
+culvert restore "$LAB_DIR/less"
+
 # Files that are wrong, each of them whole but for one line.
 reboot
 wrong() {
