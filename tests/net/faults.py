@@ -34,13 +34,13 @@ LONG = bool(os.environ.get("CULVERT_LONG"))
 Scenario = collections.namedtuple("Scenario", "command undo setup some forward middle", defaults=[False, None])
 BASE = ["attach e0 --mode xdp --max-conns 1000 --max-services 16 --max-dests 32",
         "ipvsadm -A -t 10.0.0.1:80 -s rr", "ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2",
-        "ipvsadm -A -t [fd00::1]:80 -s wlc", "ipvsadm -a -t [fd00::1]:80 -r [fd00::2]"]
+        "ipvsadm -A -t [fd00::1]:80 -s wlc", "ipvsadm -a -t [fd00::1]:80 -r [fd00::2]:80"]
 SLAVE = "link add link e0 name i0 type ipvlan mode l3 netns {s1} addr 10.1.0.11/24 addr fd01::11/64 up"
 UNSLAVE = "link -n {s1} del i0"
 ALL = ["detach --all", UNSLAVE]
 SCENARIOS = {
     "edit": Scenario("ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.3 -w 5", ["ipvsadm -d -t 10.0.0.1:80 -r 10.0.0.3"], BASE, 12),
-    "edit6": Scenario("ipvsadm -a -t [fd00::1]:80 -r [fd00::3] -w 5", ["ipvsadm -d -t [fd00::1]:80 -r [fd00::3]"],
+    "edit6": Scenario("ipvsadm -a -t [fd00::1]:80 -r [fd00::3]:80 -w 5", ["ipvsadm -d -t [fd00::1]:80 -r [fd00::3]:80"],
                       BASE, 8),
     "mark": Scenario("ipvsadm -A -f 5 -s mh", ["ipvsadm -D -f 5"], [*BASE, "ipvsadm -A -f 4 -s rr"], 12),
     "mark6": Scenario("ipvsadm -A -f 5 -6 -s mh", ["ipvsadm -D -f 5 -6"], [*BASE, "ipvsadm -A -f 4 -s rr"], 8),
