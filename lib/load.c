@@ -197,41 +197,45 @@ void load_settle(int dir, uint32_t *lo_forwarding)
 	let_loopback_forward(dir, off);
 }
 
-static void stop_loopback_forwarding(int dir, uint32_t changed)
+static int stop_loopback_forwarding(int dir, uint32_t changed)
 {
-	if (changed & JOURNAL_LO4) {
-		sysctl_dev_set(AF_INET, "lo", "forwarding", 0);
+	int err = changed & JOURNAL_LO4 ? sysctl_dev_set(AF_INET, "lo", "forwarding", 0) : 0;
+
+	if (!err && changed & JOURNAL_LO4)
 		ipvlan_loopback_taken(dir, false);
-	}
-	if (changed & JOURNAL_LO6)
-		sysctl_dev_set(AF_INET6, "lo", "forwarding", 0);
+	if (!err && changed & JOURNAL_LO6)
+		err = sysctl_dev_set(AF_INET6, "lo", "forwarding", 0);
+	return err ? cv_fail(err, "cannot make the loopback device forward no longer: %s", strerror(-err)) : 0;
 }
 
 /* What the journal in this directory has noted. */
-static void stop_noted(int dir, const char *maps)
+static int stop_noted(int dir, const char *maps)
 {
 	_cleanup_fd_ int sub = -1, fd = -1;
 	struct journal j;
 	uint32_t zero = 0;
 
 	if (bpffs_subdir(dir, maps, false, &sub))
-		return;
+		return 0;
 	fd = bpffs_get(sub, "journal");
-	if (fd >= 0 && bpf_map_lookup_elem(fd, &zero, &j) == 0)
-		stop_loopback_forwarding(dir, j.lo_forwarding);
+	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, &j) != 0)
+		return 0;
+	return stop_loopback_forwarding(dir, j.lo_forwarding);
 }
 
 /* What killed commands left (I2): new/ never came to be, old/ was to go; no upgrade is finished any more. */
 static int sweep_up(int dir)
 {
-	int err;
+	int err = 0;
 
 	if (!instance_loaded(dir)) {
-		stop_noted(dir, "new/maps");
-		stop_noted(dir, "old");
+		err = stop_noted(dir, "new/maps");
+		if (!err)
+			err = stop_noted(dir, "old");
+		if (err)
+			return err;
 	}
 	err = bpffs_remove(dir, "new");
-
 	if (!err)
 		err = bpffs_remove(dir, "old");
 	if (!err)
@@ -313,6 +317,7 @@ int unload_data_path(int dir, uint32_t lo_forwarding)
 	if (!err)
 		err = bpffs_remove(dir, "progs");
 	if (!err)
-		stop_loopback_forwarding(dir, lo_forwarding);
+		err = stop_loopback_forwarding(dir, lo_forwarding);
+	/* Failed here, old/ says to the next command what is left to do. */
 	return err ? err : bpffs_remove(dir, "old");
 }

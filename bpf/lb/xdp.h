@@ -210,18 +210,23 @@ static __always_inline bool frame_is_ours(struct xdp_md *ctx, const struct ethhd
 	       *(__u16 *)(eth->h_dest + 4) == *(__u16 *)(u->mac + 4);
 }
 
-static __always_inline int xdp_door(struct xdp_md *ctx)
+/* The way that knows all. */
+static __always_inline int xdp_all(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct flow f = {};
-	int rc = live_door(ctx);
 
-	if (likely(rc != LIVE_NOT))
-		return rc;
 	if (!settings.num_services || parse_frame(data, end, &f, false) != PARSED ||
 	    !frame_is_ours(ctx, data) || !length_fits(&f, end - data))
 		return XDP_PASS;
 	return f.v6 ? xdp_balance(ctx, &f, true) : xdp_balance(ctx, &f, false);
+}
+
+static __always_inline int xdp_door(struct xdp_md *ctx)
+{
+	int rc = live_door(ctx);
+
+	return likely(rc != LIVE_NOT) ? rc : xdp_all(ctx);
 }
 
 #endif
