@@ -8,8 +8,10 @@
 cluster
 service -t 80 -s rr
 load_begin
+# Each once: `ip neigh flush` goes on to what is being resolved anew, and what waits for that is lost with it.
 for _ in 1 2 3 4 5 6; do
-	ip -n "$LAB-director" neigh flush dev eth0
+	ip -n "$LAB-director" neigh show dev eth0 | awk '{ print "neigh del", $1, "dev eth0" }' |
+		ip -n "$LAB-director" -force -batch -
 	sleep 0.4
 done
 load_end >"$LAB_DIR/result"
