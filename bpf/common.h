@@ -44,6 +44,12 @@
 		x_;                                               \
 	})
 
+/*
+ * What a loop's callback returns of a global function's 0 or 1: the verifier knows
+ * nothing of what that returns, and the compiler may know all and compare no more.
+ */
+#define zero_or_one(x) bounded((__u32)(x), 1)
+
 static __always_inline void count_cause_at(__u32 cause, __u32 cpu)
 {
 	struct cv_causes *c = bpf_map_lookup_elem(&causes, &cpu);

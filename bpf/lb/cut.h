@@ -290,7 +290,7 @@ static long cut_step(__u32 step, void *arg)
 {
 	struct cutting *k = arg;
 
-	return cut_one(k->skb, k->w, &k->c, step) != 0;
+	return zero_or_one(cut_one(k->skb, k->w, &k->c, step));
 }
 
 /*

@@ -108,7 +108,7 @@ static long split_step(__u32 step, void *arg)
 {
 	struct splitting *k = arg;
 
-	return split_one(k->skb, k->w, &k->p) != 0;
+	return zero_or_one(split_one(k->skb, k->w, &k->p));
 }
 
 GLOBAL int split_frame(struct __sk_buff *skb, struct flow *f)
