@@ -103,10 +103,19 @@ static __always_inline void tag_nobodys(__u32 *tag)
 		__sync_fetch_and_and(tag, ~(CV_TAG_LIVE | CV_TAG_SEEN));
 }
 
-/*
- * Tells those of a set that another of their client's hash comes, and returns what
- * its tag has to say of them (C9). Under the client's lock (C5).
- */
+/* Tells that of a way that another of its client's hash comes, and returns what its tag has to say of it. */
+static __always_inline __u32 tag_twin(__u32 *tag, __u32 key, const struct place *at)
+{
+	if ((READ_ONCE(*tag) ^ at->client) & CV_TAG_CLIENT)
+		return 0;
+	__sync_fetch_and_or(tag, CV_TAG_TWIN);
+	if (key != at->key)
+		return CV_TAG_TWIN;
+	tag_nobodys(tag);
+	return CV_TAG_TWIN | CV_TAG_NODEST << CV_TAG_DEST_SHIFT;
+}
+
+/* All of a set (C9). Under the client's lock (C5). */
 static __always_inline __u32 tag_twins(bool v6, __u32 set, const struct place *at)
 {
 	struct cv_tags *t = tags_at(v6, set);
@@ -115,16 +124,9 @@ static __always_inline __u32 tag_twins(bool v6, __u32 set, const struct place *a
 
 	if (likely(!t || !k || !tags_of_client(t, at->client)))
 		return 0;
-	for (int i = 0; i < CV_WAYS; i++) {
-		if ((READ_ONCE(t->tag[i]) ^ at->client) & CV_TAG_CLIENT)
-			continue;
-		__sync_fetch_and_or(&t->tag[i], CV_TAG_TWIN);
-		said |= CV_TAG_TWIN;
-		if (READ_ONCE(k->key[i]) != at->key)
-			continue;
-		tag_nobodys(&t->tag[i]);
-		said |= CV_TAG_NODEST << CV_TAG_DEST_SHIFT;
-	}
+#pragma unroll
+	for (int i = 0; i < CV_WAYS; i++)
+		said |= tag_twin(&t->tag[i], READ_ONCE(k->key[i]), at);
 	return said;
 }
 
