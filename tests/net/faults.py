@@ -117,7 +117,7 @@ class Faults:
             shown.append(self.culvert("sysctl sloppy_tcp")[1])
         link = self.culvert("link -d show")[1] + self.culvert("addr show")[1]
         link = "\n".join(line for line in link.splitlines() if "scope link" not in line)
-        shown.append(re.sub(r"^\d+: |host-end \S+|state \S+|<[^>]*>", "", link, flags=re.M))
+        shown.append(re.sub(r"^\d+: |host-end \S+|state \S+|<[^>]*>| tentative", "", link, flags=re.M))
         shown.append(self.outside())
         for name in ("saved", "again"):
             path = os.path.join(self.words["dir"], name)
