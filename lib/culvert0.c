@@ -159,20 +159,28 @@ static const char *const switch_name[2] = { "forwarding", "force_forwarding" };
 static const uint32_t switch_flag[2] = { CV_DEV_FORWARD4, CV_DEV_FORWARD6 };
 static const int families[2] = { AF_INET, AF_INET6 };
 
-static bool host_forwards(int i)
+/* A kernel without the family forwards nothing of it. */
+static int host_forwards(int i, bool *forwards)
 {
-	int on;
+	int on = 0, err = sysctl_dev_get(families[i], "all", "forwarding", &on);
 
-	return sysctl_dev_get(families[i], "all", "forwarding", &on) == 0 && on;
+	*forwards = on;
+	return err == -ENOENT ? 0 : err;
 }
 
 int culvert0_check(uint8_t family)
 {
-	int on;
+	bool forwards;
+	int on, err;
 
-	if (family == AF_INET || host_forwards(1) ||
-	    sysctl_dev_get(AF_INET6, "all", switch_name[1], &on) == 0)
+	if (family == AF_INET)
 		return 0;
+	err = host_forwards(1, &forwards);
+	if (err || forwards)
+		return err;
+	err = sysctl_dev_get(AF_INET6, "all", switch_name[1], &on);
+	if (err != -ENOENT)
+		return err;
 	return cv_fail(-EOPNOTSUPP, "this kernel forwards IPv6 for all devices or for none, and a mark's packets "
 				    "are forwarded: set net.ipv6.conf.all.forwarding to 1 first");
 }
@@ -245,8 +253,8 @@ static int set_flag(struct cv *cv, struct device *d, uint32_t flag, bool on)
 /* Notes which devices are to forward because of us; those that are not to any more stop. */
 static int plan_forwarding(struct cv *cv, struct devices *d, const struct needs *n, int i)
 {
-	bool host = host_forwards(i);
-	int err = 0;
+	bool host;
+	int err = host_forwards(i, &host);
 
 	for (size_t at = 0; at < d->n && !err; at++) {
 		struct device *dev = &d->all[at];
@@ -258,8 +266,12 @@ static int plan_forwarding(struct cv *cv, struct devices *d, const struct needs 
 			continue;
 		if (ours && !host)
 			err = sysctl_dev_set(families[i], dev->name, switch_name[i], 0);
-		if (want && (sysctl_dev_get(families[i], dev->name, switch_name[i], &on) || on))
+		if (!err && want)
+			err = sysctl_dev_get(families[i], dev->name, switch_name[i], &on);
+		if (want && (err == -ENOENT || on)) {
+			err = 0;
 			continue;
+		}
 		if (!err)
 			err = set_flag(cv, dev, switch_flag[i], want);
 	}

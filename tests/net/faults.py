@@ -11,6 +11,7 @@ Each command is a case of its own (in the place of a door). In the short form so
     faults.py [SCENARIO...]
 """
 import collections
+import difflib
 import os
 import random
 import re
@@ -231,8 +232,7 @@ class Faults:
 
 
 def differ(a, b):
-    left, right = a.splitlines(), b.splitlines()
-    return "\n".join([f"-{line}" for line in left if line not in right] + [f"+{line}" for line in right if line not in left])
+    return "\n".join(difflib.unified_diff(a.splitlines(), b.splitlines(), lineterm="", n=0))
 
 
 def figures(done):
