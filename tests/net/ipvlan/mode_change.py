@@ -8,7 +8,7 @@ import time
 
 from ipvlan_lab import Lab, expect
 
-# Of a flood of 500 a second, on a busy machine of a tenth of that, what may be on its way at one of the changes.
+# Of a flood of 100 a second and more, what may be on its way at one of the changes.
 IN_FLIGHT = 2
 
 
@@ -26,12 +26,12 @@ def change(lab, modes):
             lab.culvert(f"link -n {lab.ns('s1')} set i0 mode {mode}")
             changes += 1
             time.sleep(0.3)
-    lost = []
+    lost, few = [], False
     for one in (flood, back):
         text = one.communicate()[0]
         sent, got = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", text).groups())
-        expect(sent > 50, True, f"a flood ({text})")
         lost.append(sent - got)
+        few = few or sent <= 150
     report = json.loads(bulk.communicate()[0])
     server.wait()
     expect("error" in report, False, f"iperf3 ({report.get('error')})")
@@ -40,6 +40,8 @@ def change(lab, modes):
     bad = any(count > changes * IN_FLIGHT for count in lost)
     print(f"{' '.join(modes)}: {changes} changes, lost {lost[0]} and {lost[1]} pings, "
           f"{report['end']['sum_sent']['retransmits']} segments sent again")
+    if few:
+        return "too few pings for a flood"
     return None if not bad else f"{lost} pings lost in {changes} changes"
 
 
@@ -53,7 +55,7 @@ def main():
             lab.add_slave(name, "l3")
             lab.add_addr(name, f"10.0.0.{tail}/24")
         for modes in (("l3s", "l3"), ("l2", "l3"), ("l2", "l3s", "l3")):
-            # A machine that is busy with other things drops packets by itself: not twice, though.
+            # A machine that is busy with other things drops packets by itself, or floods no one: not twice, though.
             expect(change(lab, modes) and change(lab, modes), None, " ".join(modes))
 
 

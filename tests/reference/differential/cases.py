@@ -58,7 +58,7 @@ CONFIGURATIONS = {
     "sctp": "plain,-tcp,-udp,sctp,methods,persistent",
     "ipsec": "plain,-tcp,udp,ipsec,methods",
     "time": "plain,dr,nat,ipip,persistent,time",
-    "conntrack": "plain,dr,nat,conntrack,errors",
+    "conntrack": "plain,dr,nat,conntrack,fwmark,errors",
     "all": "all",
 }
 METHODS = {"dr": "-g", "nat": "-m", "ipip": "-i", "gue": "-i --tun-type gue --tun-port 6080", "gre": "-i --tun-type gre"}
@@ -131,7 +131,7 @@ class Maker:
 
     def make(self, name):
         if "conntrack" in self.features:
-            self.steps.append(["setting", "conntrack", 0])      # 1 is refused: differences, "settings"
+            self.steps.append(["setting", "conntrack", 1])
         for _ in range(self.chance(0.8, "settings") + self.chance(0.3, "settings")):
             self.odd_settings()
         mtu = {1: self.pick((1400, 1300))} if self.chance(0.5, "size") else {}
