@@ -65,7 +65,7 @@ static const struct vs_setting table[] = {
 	{ AT(drop_packet), .most = 3, .automatic = true },
 	{ AT(expire_nodest_conn), .most = INT_MAX },
 	{ AT(expire_quiescent_template), .most = INT_MAX },
-	{ AT(ignore_tunneled), .most = 1, .allowed = 1, .why = "what comes out of a tunnel comes by a device of its own, and is ignored unless that is attached" },
+	{ AT(ignore_tunneled), .most = INT_MAX },
 	{ AT(lblc_expiration), .most = SECONDS },
 	{ AT(lblcr_expiration), .most = SECONDS },
 	{ AT(nat_icmp_send), .most = INT_MAX },

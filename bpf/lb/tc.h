@@ -17,6 +17,7 @@
 #include "split.h"
 #include "stray.h"
 #include "tc_xmit.h"
+#include "tunneled.h"
 
 /* Sends an ICMP error about the packet back to its sender. */
 GLOBAL int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e, __u32 otherwise)
@@ -345,6 +346,8 @@ static __always_inline int tc_enter(struct __sk_buff *skb, struct flow *f, enum 
 {
 	bool whole = parsed == PARSE_FRAGMENT;
 
+	if (unlikely(whole || parsed == PARSE_OTHER) && settings.ignore_tunneled)
+		tunneled_note(skb, f);
 	if (unlikely(whole)) {
 		int rc = frag_enter(skb, f);
 
@@ -384,7 +387,7 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 	enum parsed parsed;
 	int rc;
 
-	if (!settings.num_services || skb->pkt_type != PACKET_HOST || skb->vlan_present)
+	if (!settings.num_services || skb->pkt_type != PACKET_HOST || skb->vlan_present || tunneled(skb))
 		return TC_NEXT;
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;

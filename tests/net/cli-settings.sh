@@ -7,14 +7,13 @@ ours
 cluster
 before=$(culvert sysctl)
 refused "conntrack cannot be 1: what the load balancer sends does not cross conntrack" culvert sysctl conntrack=1
-refused "ignore_tunneled cannot be 1: what comes out of a tunnel" culvert sysctl net.ipv4.vs.ignore_tunneled=1
 refused "conntrack is at most 1" culvert sysctl conntrack=2
 refused "there is no setting nosuch" culvert sysctl nosuch=1
 refused "nat_icmp_send: \"yes\" is not a number" culvert sysctl nat_icmp_send=yes
 expect "$before" culvert sysctl
-culvert sysctl conntrack=0 ignore_tunneled=0 >/dev/null
+culvert sysctl conntrack=0 net.ipv4.vs.ignore_tunneled=0 >/dev/null
 expect "$before" culvert sysctl
-for name in nat_icmp_send snat_reroute; do
+for name in nat_icmp_send snat_reroute ignore_tunneled; do
 	culvert sysctl $name=1 net.ipv4.vs.$name=0 >/dev/null
 	expect "net.ipv4.vs.$name = 0" culvert sysctl $name
 	expect "{\"$name\":0}" jq -c . <(culvert sysctl -j $name)
