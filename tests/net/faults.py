@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 # doors: edit edit6 mark mark6 clear sysctl attach detach first link unlink mode addr addr6 upgrade restore save remove
-# seconds: 1800
+# seconds: 3600
 """Commands that are killed, and commands whose system calls fail, at every instant that matters: before each of the
 calls that change something or get memory. Afterwards everything is as before the command, or as after it, whichever the
 exit status says; errors are one line; the next command needs no repair; and what culvert leaves is nothing.
 
-Each command is a case of its own (in the place of a door). In the short form some instants of each command, in the long form (CULVERT_LONG) all of them.
+Each command is a case of its own (in the place of a door). In the short form some instants of each command. In the long
+form (CULVERT_LONG) it is killed before every call that leaves something when the process is gone: what only asks, and what
+only makes descriptors, which end with it, is no other instant than the next that does. And every call fails; of a row of
+equal ones (forty maps that are made one after another) the first, the last, and one between.
 
     faults.py [SCENARIO...]
 """
@@ -24,6 +27,10 @@ from ipvlan_lab import Lab, expect
 # cuts short after every store.
 KILL_AT = ("bpf", "mkdirat", "renameat", "rename", "unlinkat", "unlink", "openat", "write", "sendto", "sendmsg", "flock",
            "mount", "fork", "clone", "fsync")
+# These leave nothing behind.
+HARMLESS = re.compile(r"bpf\(BPF_(MAP_CREATE|PROG_LOAD|BTF_LOAD|OBJ_GET|OBJ_GET_INFO_BY_FD|MAP_LOOKUP_ELEM|"
+                      r"MAP_GET_NEXT_KEY|\w+_GET_NEXT_ID|\w+_GET_FD_BY_ID),|"
+                      r"openat\((?!.*O_(CREAT|TRUNC))|send(to|msg)\(.*nlmsg_type=RTM_GET|write\([12],")
 FAIL_AT = {"bpf": "ENOMEM", "mmap": "ENOMEM", "openat": "EMFILE", "mkdirat": "ENOSPC", "renameat": "EROFS",
            "rename": "EIO", "write": "ENOSPC", "sendto": "ENOBUFS", "sendmsg": "ENOBUFS", "fsync": "EIO",
            "flock": "ENOLCK", "socket": "EMFILE"}
@@ -68,7 +75,7 @@ class Faults:
         self.lab = lab
         self.words = {"s1": lab.ns("s1"), "s2": lab.ns("s2"), "dir": directory}
         self.done = collections.Counter()
-        self.start = self.calls("--version")
+        self.start = collections.Counter(call for call, _, _ in self.calls("--version"))
 
     def culvert(self, text, check=True, strace=()):
         return self.lab.run("host", [*strace, self.lab.culvert_path, *text.format(**self.words).split()], check)
@@ -129,17 +136,18 @@ class Faults:
     # ---- one instant ---------------------------------------------------------------------------
 
     def calls(self, command):
-        """How often each call is made: [(name, times)]."""
+        """What it calls, in this order: [(call, the how manieth of its name, what it does)]."""
         out = os.path.join(self.words["dir"], "calls")
         self.culvert(command, strace=("strace", "-f", "-qq", "-o", out))
-        counts = collections.Counter()
+        counts, calls = collections.Counter(), []
         with open(out, encoding="utf-8", errors="replace") as file:
             for line in file:
-                found = re.match(r"\d+ +(\w+)\(", line)
+                found = re.match(r"\d+ +((\w+)\(.*)", line)
                 if found:
-                    counts[found[1]] += 1
+                    counts[found[2]] += 1
+                    calls.append((found[2], counts[found[2]], found[1]))
         os.unlink(out)
-        return counts
+        return calls
 
     def inject(self, command, what):
         return self.culvert(command, check=False,
@@ -183,12 +191,21 @@ class Faults:
             self.do(scenario.undo)
         self.done["again"] += 1
 
-    def instants(self, scenario, counts):
+    def instants(self, scenario, calls):
         # What the loader does before the program begins is no affair of ours.
-        first = self.start
-        kills = [f"{call}:signal=SIGKILL:when={n}" for call in KILL_AT for n in range(first[call] + 1, counts[call] + 1)]
-        fails = [f"{call}:error={FAIL_AT[call]}:when={n}" for call in FAIL_AT
-                 for n in range(first[call] + 1, counts[call] + 1)]
+        calls = [one for one in calls if one[1] > self.start[one[0]]]
+        kills = [f"{call}:signal=SIGKILL:when={n}" for call, n, what in calls
+                 if call in KILL_AT and not HARMLESS.match(what)]
+        rows = []
+        for call, n, what in calls:
+            if call not in FAIL_AT:
+                continue
+            kind = re.match(r"\w+\((BPF_\w+)?", what)[0]
+            if not rows or rows[-1][0] != kind:
+                rows.append((kind, []))
+            rows[-1][1].append(f"{call}:error={FAIL_AT[call]}:when={n}")
+        fails = [what for _, row in rows for what in ([row[0], random.choice(row[1:-1]), row[-1]]
+                                                      if len(row) > 3 else row)]
         for chosen in kills, fails:
             if LONG or len(chosen) <= scenario.some:
                 yield from chosen
@@ -202,7 +219,7 @@ class Faults:
         pristine = self.state()
         self.do(scenario.setup)
         before = self.state()
-        counts = self.calls(scenario.command)
+        calls = self.calls(scenario.command)
         after = self.state()
         if scenario.undo:
             self.do(scenario.undo)
@@ -213,7 +230,7 @@ class Faults:
             middle = self.state()
             self.do(scenario.undo)
         n = 0
-        for what in self.instants(scenario, counts):
+        for what in self.instants(scenario, calls):
             self.instant(name, scenario, what, before, after, middle)
             if ":signal=" in what and (LONG or n % 2):
                 self.again(name, scenario, what, before, after)
@@ -228,7 +245,7 @@ class Faults:
         left = [file for file in os.listdir(self.words["dir"]) if file.startswith("again.")]
         for file in left:   # of a save that was killed
             os.unlink(os.path.join(self.words["dir"], file))
-        print(f"{name}: {n} instants of {sum(counts.values())} calls", flush=True)
+        print(f"{name}: {n} instants of {len(calls)} calls", flush=True)
 
 
 def differ(a, b):
