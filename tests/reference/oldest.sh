@@ -14,8 +14,7 @@ fail() {
 
 # attached DEVICE HOW: what `culvert status` says of it
 attached() {
-	culvert status | grep -qF "  $1 " && culvert status | grep -F "  $1 " | grep -qF "$2" ||
-		fail "$1 is not attached ($2): $(culvert status)"
+	culvert status | grep "^  $1 " | grep -qF "$2" || fail "$1 is not attached by $2: $(culvert status)"
 }
 
 inside() {
