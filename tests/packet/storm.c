@@ -171,7 +171,7 @@ static bool held_by_chance(const struct path *p, const struct frame *f)
 	return is_fragment(f) && ends_of(f, &e) && (host_noted(p, e.src, e.size) || host_noted(p, e.dst, e.size));
 }
 
-/* Once a mark has made it a connection, a packet goes by that, marked or not; and an error about one, from whoever. */
+/* Once a mark has made it a connection, a packet goes by that, marked or not; and an error about one, whoever's and to whom. */
 static bool marked_before(const struct path *p, const struct frame *f)
 {
 	struct ends e;
@@ -182,8 +182,10 @@ static bool marked_before(const struct path *p, const struct frame *f)
 		const struct cv_conn_common *c = table_at(p, e.v6, slot);
 		union cv_addr caddr = table_caddr(p, e.v6, slot), vaddr = table_vaddr(p, e.v6, slot);
 
-		if (c->ctl & CV_CTL_LIVE && c->fwmark && same(e.dst, &vaddr, e.size) &&
-		    (e.icmp || same(e.src, &caddr, e.size)))
+		if (!(c->ctl & CV_CTL_LIVE) || !c->fwmark)
+			continue;
+		if (e.icmp ? holds(f, &vaddr, e.size) && holds(f, &caddr, e.size) :
+			     same(e.dst, &vaddr, e.size) && same(e.src, &caddr, e.size))
 			return true;
 	}
 	return false;
