@@ -323,16 +323,16 @@ static void unlink_dest(struct txn *t, uint32_t service, uint32_t slot, uint32_t
 int cv_dest_del(struct cv *cv, const struct cv_service_key *key, const struct cv_dest_spec *spec)
 {
 	struct sched_change c = { .what = SCHED_DEL, .before = CV_NONE };
-	uint32_t at, service, slot;
+	uint32_t at, service, slot, steps = 0;
 	struct txn t;
 	int err = find_listed(cv, key, spec, &service, &slot);
 
 	if (err)
 		return err;
-	for (at = svc_at(cv, service)->head; at != slot && at != CV_NONE; at = dest_next(cv, at))
+	for (at = svc_at(cv, service)->head; at != slot && at != CV_NONE; at = dest_step(cv, at, &steps))
 		c.before = at;
 	if (at == CV_NONE)
-		return cv_fail(-EPROTO, "slot %u is not in its service's list", slot);
+		return cv->spoiled ? cv->spoiled : cv_fail(-EPROTO, "slot %u is not in its service's list", slot);
 	c.service = service;
 	c.dest = slot;
 	txn_begin(&t, cv);
@@ -344,8 +344,13 @@ int cv_dest_del(struct cv *cv, const struct cv_service_key *key, const struct cv
 int dest_drain(struct cv *cv, uint32_t service)
 {
 	const struct cv_service *svc = svc_at(cv, service);
-	int err = 0;
+	uint32_t steps = 0;
+	int err;
 
+	/* Taking away what stands at the head comes to an end if the list has one. */
+	for (uint32_t at = svc->head; at != CV_NONE;)
+		at = dest_step(cv, at, &steps);
+	err = cv->spoiled;
 	while (svc->head != CV_NONE && !err) {
 		struct txn t;
 

@@ -133,6 +133,17 @@ uint32_t dest_next(const struct cv *cv, uint32_t dest)
 	return cv->spoiled ? CV_NONE : next;
 }
 
+uint32_t dest_step(const struct cv *ccv, uint32_t dest, uint32_t *steps)
+{
+	struct cv *cv = (struct cv *)ccv;
+	uint32_t next = dest_next(cv, dest);
+
+	if (next == CV_NONE || ++*steps < cv->journal->geo.max_dests)
+		return next;
+	cv->spoiled = cv_fail(-EPROTO, "a list of destinations goes round: %u steps from slot %u", *steps, dest);
+	return CV_NONE;
+}
+
 /* ---- tables --------------------------------------------------------------- */
 
 /* Its pages and windows; nothing is mapped yet. */

@@ -104,6 +104,12 @@ ELEMENT_AT(conn6_at, struct cv_conn6, MAP_CONN6)
 /* The destination behind this one in its service's list; CV_NONE also if that cannot be told (T3). */
 uint32_t dest_next(const struct cv *cv, uint32_t dest);
 
+/*
+ * Likewise, for the holder of the lock, before whom a list does not change: one that goes round (damaged
+ * memory) spoils the handle. *steps is 0 at the head.
+ */
+uint32_t dest_step(const struct cv *cv, uint32_t dest, uint32_t *steps);
+
 /* Maps all of the tables, for who goes about them without the functions above. */
 int maps_whole(struct cv *cv, unsigned int tables);
 

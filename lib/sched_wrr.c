@@ -25,9 +25,11 @@ static void add_weight(int32_t weight, int32_t *divisor, int32_t *most)
 static void measure(const struct cv *cv, const struct sched_change *c, int32_t *divisor,
 		    int32_t *most)
 {
+	uint32_t steps = 0;
+
 	*divisor = 0;
 	*most = 0;
-	for (uint32_t d = svc_at(cv, c->service)->head; d != CV_NONE; d = dest_next(cv, d)) {
+	for (uint32_t d = svc_at(cv, c->service)->head; d != CV_NONE; d = dest_step(cv, d, &steps)) {
 		if (d != c->dest)
 			add_weight(dest_at(cv, d)->weight, divisor, most);
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lab.h"
 #include "slots.h"
@@ -453,6 +454,39 @@ static void a_scheduler_begins_anew(void **state)
 
 #define CASE(f) cmocka_unit_test_setup(f, lab_clean)
 
+static void spoiled(int err)
+{
+	assert_int_equal(err, -EPROTO);
+	assert_int_equal(lab->spoiled, -EPROTO);
+	lab->spoiled = 0;
+}
+
+/* Damaged memory: no command goes round in it for ever, and none changes what is on the list. */
+static void a_list_that_goes_round(void **state)
+{
+	static const enum cv_sched scheds[] = { CV_SCHED_RR, CV_SCHED_WRR };
+
+	for (int i = 0; i < 2; i++) {
+		struct cv_dest *second;
+		uint32_t next;
+
+		serve(scheds[i], 3, NULL);
+		second = dest("10.1.0.2");
+		next = second->next;
+		second->next = svc()->head;
+		alarm(20);
+		spoiled(del("10.1.0.1"));
+		if (scheds[i] == CV_SCHED_WRR)
+			spoiled(edit("10.1.0.3", 5));
+		assert_int_equal(dest("10.1.0.3")->weight, 1);
+		assert_int_equal(svc()->num_dests, 3);
+		spoiled(cv_flush(lab));
+		alarm(0);
+		second->next = next;
+		lab_clean(NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +506,7 @@ int main(void)
 		CASE(wrr_measures_the_weights),
 		CASE(wrr_mark_follows),
 		CASE(a_scheduler_begins_anew),
+		CASE(a_list_that_goes_round),
 	};
 
 	return cmocka_run_group_tests(tests, lab_make, lab_unmake);
