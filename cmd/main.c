@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* culvert COMMAND ...: finds the command in the table and runs it. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ const struct command commands[] = {
 
 static void usage(FILE *to)
 {
-	fputs("usage: culvert COMMAND [ARGUMENT...]\n"
+	fputs("usage: culvert [-j] COMMAND [ARGUMENT...]\n"
 	      "       culvert COMMAND --help\n\n",
 	      to);
 	for (const struct command *c = commands; c->name; c++)
@@ -55,6 +56,21 @@ static int run(const struct command *c, int argc, char **argv)
 	return c->run(argc, argv);
 }
 
+static bool is_json(const char *word)
+{
+	return strcmp(word, "-j") == 0 || strcmp(word, "-json") == 0 || strcmp(word, "--json") == 0;
+}
+
+/* `culvert -j COMMAND ...`, as with ip(8), is `culvert COMMAND ... -j`. */
+static void json_last(int argc, char **argv)
+{
+	int at = 1;
+
+	for (; at + 1 < argc && strcmp(argv[at + 1], "--") != 0; at++)
+		argv[at] = argv[at + 1];
+	argv[at] = "-j";
+}
+
 static void say_wait(const char *holder)
 {
 	fprintf(stderr, "culvert: waiting: %s has the lock\n", holder);
@@ -79,6 +95,8 @@ int main(int argc, char **argv)
 		printf("culvert %s\n", cv_own_version());
 		return CMD_OK;
 	}
+	if (argc > 2 && is_json(argv[1]))
+		json_last(argc, argv);
 	c = find(argv[1], false);
 	if (!c) {
 		fprintf(stderr, "culvert: no command \"%s\"; `culvert help` lists them\n", argv[1]);

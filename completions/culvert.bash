@@ -183,9 +183,12 @@ _culvert() {
 	--*=*) prev=${cur%%=*} cur=${cur#*=} ;;
 	esac
 	COMPREPLY=()
+	case ${words[1]} in
+	-j | --json) words=("${words[0]}" "${words[@]:2}") ;;
+	esac
 	if [ ${#words[@]} -le 2 ]; then
 		_culvert_offer attach detach status ipvsadm sysctl link addr track save restore upgrade help \
-			--help --version
+			-j --json --help --version
 		return
 	fi
 	words=("${words[@]:1}")

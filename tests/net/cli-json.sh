@@ -64,6 +64,15 @@ expect "300 60 100" json -L --timeout -j
 query='.daemons | length'
 expect 0 json -L --daemon -j
 
+# -j may stand before the command, as with ip(8).
+for command in "ipvsadm -Ln" "status" "sysctl" "link show" "addr show" "ipvsadm -Lcn"; do
+	# shellcheck disable=SC2086 # words
+	first=$(culvert -j $command) last=$(culvert $command -j)
+	# Timers go on meanwhile.
+	expect "$(jq -cS 'del(.. | .expires?)' <<<"$last")" jq -cS 'del(.. | .expires?)' <<<"$first"
+done
+refused "unknown option -j" culvert -j detach
+
 # Nothing at all.
 ipvsadm -C
 query='.services | length'

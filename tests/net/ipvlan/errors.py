@@ -65,6 +65,7 @@ def main():
                 (f"{add} i7 type ipvlan allow 10.0.0.0/40", "out of range"),
                 (f"{add} i7 type ipvlan netns {s2} addr fd01::11/64", "Address already assigned"),
                 ("link set i0 up", "in several namespaces"),
+                ("link set nothing", 'Cannot find device "nothing"'),
                 ("link set nothing up", 'Cannot find device "nothing"'),
                 (f"link -n {s1} set i0 mode l5", 'must be either "l2", "l3" or "l3s"'),
                 (f"link -n {s1} set i0 netns nowhere", "no network namespace"),
@@ -85,6 +86,10 @@ def main():
                 ("addr show nothing", 'Device "nothing" does not exist.'),
                 ("track --frobnicate", "unknown option")):
             refused(lab, command, text)
+        # As with ip(8): what is there, and nothing to set, is no error.
+        before = state(lab)
+        lab.culvert(f"link -n {s1} set i0")
+        expect(state(lab), before, "the state after a set of nothing")
         # A slave cannot be a master from the inside either.
         lab.cookie("s1")
         status, _, err = lab.culvert("link add link i0 name i1 type ipvlan", "s1", check=False)
