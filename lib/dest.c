@@ -95,11 +95,19 @@ static int ask_host(struct cv *cv, const struct cv_dest_spec *s, struct host_vie
 	return err ? err : devices_refresh(cv);
 }
 
-static uint32_t flags_of(const struct cv_dest_spec *spec, const struct host_view *host)
+/*
+ * What a destination's flags become. The slot's connections, of which it may have some from before,
+ * keep the method that they were made with.
+ */
+static uint32_t flags_of(const struct cv_dest *d, const struct cv_dest_spec *spec,
+			 const struct host_view *host)
 {
+	bool other = d->flags & CV_DEST_USED && (d->flags & CV_DEST_METHOD) != spec->method;
+
 	return CV_DEST_USED | CV_DEST_AVAILABLE | spec->method |
 	       (host->type == ADDR_LOCAL ? CV_DEST_LOCAL : 0) |
-	       (spec->family == AF_INET6 ? CV_DEST_IPV6 : 0);
+	       (spec->family == AF_INET6 ? CV_DEST_IPV6 : 0) |
+	       (other ? CV_DEST_MIXED : d->flags & CV_DEST_MIXED);
 }
 
 /*
@@ -177,10 +185,10 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 		txn_set(t, &settings->num_masq, settings->num_masq + 1);
 	if (s->method == CV_MASQ)
 		settings_add_host(t, &s->addr);
-	routes_due(t, d, flags_of(s, host));
-	count_real(t, d, flags_of(s, host));
+	routes_due(t, d, flags_of(d, s, host));
+	count_real(t, d, flags_of(d, s, host));
 	txn_set(t, &d->nh_due, cv_now(t->cv));
-	txn_set(t, &d->flags, flags_of(s, host));
+	txn_set(t, &d->flags, flags_of(d, s, host));
 }
 
 /* At the head, so that the last added is the first (list_add_rcu() in ip_vs_ctl.c). */

@@ -407,7 +407,7 @@ GLOBAL int cut_send(struct __sk_buff *skb, struct flow *f, __u32 slot, bool repl
 	if (c->method != CV_TUNNEL)
 		return cut_out(skb, w, &s->hop, index, f->v6);
 	f->len = w->len;
-	tun_plan(dest, s->hop.src.q[0] ? &s->hop.src : &dest->src_default, f, c->cport * 0x9e3779b1U ^ c->fwmark,
+	tun_plan(dest, s->hop.src.q[0] ? &s->hop.src : &dest->src_default, f, c->cport,
 		 &s->plan);
 	if (whole_encap(w, s))
 		return tc_drop(CV_C_DROP_TOOBIG);

@@ -180,7 +180,7 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 		return tc_drop(CV_C_DROP_NOROUTE);
 	if (c->method != CV_TUNNEL)
 		return relay_sent(tc_send_dr(skb, f, &s->hop));
-	rc = tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
+	rc = tc_send_tunnel(skb, f, dest, s, c->cport);
 	return rc == SEND_CUT && !whole_take(skb, f) ? SEND_WHOLE : relay_sent(rc);
 }
 

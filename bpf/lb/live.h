@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The straight way of what most packets are: a segment with nothing but ACK, or
- * a datagram, of an established connection by direct routing, whose next hop is
- * known and fresh. It looks at all of its case before it changes anything;
- * whatever is not its case takes the way that knows all (xdp_door()), which
- * would do the same with such a packet, only slower.
+ * a datagram, of an established connection whose next hop is known and fresh. It
+ * looks at all of its case before it changes anything; whatever is not its case
+ * takes the way that knows all (xdp_all()), which would do the same with such a
+ * packet, only slower. Here: how a packet's connection is found, and how it is
+ * told that nothing else is due. What is sent how: live_send.h, live_back.h.
  *
  * A packet costs what it touches: its own first line, the line of the set's
  * tags, the destination's first line and this CPU's counters; the connection's
@@ -16,7 +17,6 @@
 #define CULVERT_BPF_LB_LIVE_H
 
 #include "decide.h"
-#include "xmit_dr.h"
 
 /* What live_door() returns for a packet that it left as it was. */
 #define LIVE_NOT (-1)
@@ -33,8 +33,8 @@ enum live_in {
 /* What of a packet the straight way goes by. */
 struct live {
 	union cv_addr caddr;
-	union cv_addr vaddr;
-	__u32 ports;	/* source port low, destination port high, as in a connection */
+	union cv_addr vaddr;	/* of an answer: the real server's */
+	__u32 ports;	/* the client's low, the other's high, as in a connection */
 	__u32 len;	/* bytes of the network layer */
 	__u8 proto;
 };
@@ -42,23 +42,76 @@ struct live {
 #define LIVE_CTL (CV_CTL_STATE | CV_CTL_LIVE | CV_CTL_TEMPLATE | CV_CTL_STALE)
 
 /*
- * For this device, where clients' packets come in? The eight bytes at the address
- * are it and two more, which the shifts leave out.
+ * A segment with ACK and none of SYN, FIN, RST; or a datagram; its header, behind
+ * one of `ip` bytes, within the packet's own length.
  */
+static __always_inline bool live_l4(void *l4, __u32 ip, struct live *l)
+{
+	if (likely(l->proto == IPPROTO_TCP))
+		return l->len >= ip + sizeof(struct tcphdr) &&
+		       (AT(__u8, l4, 13) & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
+	return l->proto == IPPROTO_UDP && l->len >= ip + sizeof(struct udphdr);
+}
+
+/* `back`: from a real server, so that the source is not the client's end. */
+static __always_inline void live_ends(bool v6, bool back, void *saddr, void *daddr, __u32 ports, struct live *l)
+{
+	__u32 size = v6 ? sizeof(union cv_addr) : sizeof(__be32);
+
+	__builtin_memcpy(&l->caddr, back ? daddr : saddr, size);
+	__builtin_memcpy(&l->vaddr, back ? saddr : daddr, size);
+	l->ports = back ? ports << 16 | ports >> 16 : ports;
+}
+
+static __always_inline bool live_parse4(enum live_in in, bool back, void *data, void *end, struct live *l)
+{
+	struct iphdr *ip = data + ETH_HLEN;
+
+	if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || *(__u8 *)ip != 0x45 ||
+	    ip->frag_off & bpf_htons(IP_MF | IP_OFFSET) || (in != LIVE_ROUTED && ip->ttl <= 1))
+		return false;
+	l->proto = ip->protocol;
+	l->len = bpf_ntohs(ip->tot_len);
+	live_ends(false, back, &ip->saddr, &ip->daddr, AT(__u32, ip, sizeof(*ip)), l);
+	return live_l4(ip + 1, sizeof(*ip), l);
+}
+
+static __always_inline bool live_parse6(enum live_in in, bool back, void *data, void *end, struct live *l)
+{
+	struct ipv6hdr *ip = data + ETH_HLEN;
+
+	if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || (*(__u8 *)ip & 0xf0) != 0x60 ||
+	    (in != LIVE_ROUTED && ip->hop_limit <= 1))
+		return false;
+	l->proto = ip->nexthdr;
+	l->len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	live_ends(true, back, &ip->saddr, &ip->daddr, AT(__u32, ip, sizeof(*ip)), l);
+	return live_l4(ip + 1, sizeof(*ip), l);
+}
+
+/* May the frame be one of a live connection's? `size`: its bytes. An IPv4 address is the first word, the others 0. */
+static __always_inline bool live_parse(enum live_in in, bool v6, bool back, void *data, void *end, __u32 size,
+				       struct live *l)
+{
+	return (v6 ? live_parse6(in, back, data, end, l) : live_parse4(in, back, data, end, l)) &&
+	       l->len + ETH_HLEN <= size;
+}
+
+/* For this device? The eight bytes at the address are it and two more, which the shifts leave out. */
 static __always_inline bool live_device(const struct xdp_md *ctx, void *data)
 {
 	__u32 in = ctx->ingress_ifindex;
 	const struct cv_uplink *u = &uplinks[in % CV_UPLINKS];
 
-	return u->ifindex == in && !((AT(__u64, data, 0) ^ AT(__u64, u->mac, 0)) << 16) && !u->replies;
+	return u->ifindex == in && !((AT(__u64, data, 0) ^ AT(__u64, u->mac, 0)) << 16);
 }
 
-/* 0 if it is the packet's connection, alive and established, by direct routing. */
+/* 0 if it is the packet's connection, alive and established. */
 static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *c, const struct live *l, __u32 ctl)
 {
 	__u32 established = CV_CTL_LIVE | (l->proto == IPPROTO_TCP ? CV_TCP_ESTABLISHED : CV_UDP_NORMAL);
 	__u64 rest = (AT(__u32, c, offsetof(struct cv_conn_common, cport)) ^ l->ports) | ((ctl ^ established) & LIVE_CTL) |
-		     (c->proto ^ l->proto) | (c->method ^ CV_DROUTE);
+		     (c->proto ^ l->proto);
 
 	if (v6) {
 		const struct cv_conn6 *e = (const void *)c;
@@ -76,8 +129,7 @@ struct live_at {
 	__u32 *word;	/* where it stands ... */
 	__u32 tag;	/* ... and what it was */
 	__u32 slot;
-	__u32 vip;	/* cv_vip_key() of the packet ... */
-	__u32 key;	/* ... and what it has to be in cv_keys */
+	__u32 key;	/* the client's part of what stands in cv_keys */
 };
 
 /* May a packet make a connection of its own, which nobody knows of yet? Then the key has to fit. */
@@ -95,8 +147,7 @@ static __always_inline bool live_find(bool v6, const struct live *l, struct live
 
 	if (!t)
 		return false;
-	out->vip = cv_vip_key(geo.hash_key, v6, &l->vaddr, l->ports >> 16, l->proto);
-	out->key = at.key ^ out->vip;
+	out->key = at.key;
 	marks = tags_of_client(t, at.client);
 	if (unlikely(!marks)) {
 		at.home = place_second(v6, &at);
@@ -114,16 +165,21 @@ static __always_inline bool live_find(bool v6, const struct live *l, struct live
 	return true;
 }
 
+static __always_inline bool live_has_key(bool v6, const struct live_at *at, __u32 vip)
+{
+	const struct cv_keys *k = keys_at(v6, at->slot / CV_WAYS);
+
+	return k && READ_ONCE(k->key[at->slot % CV_WAYS]) == (at->key ^ vip);
+}
+
 /* Is a LIVE tag the packet's? (C9) */
 static __always_inline bool live_fits(bool v6, const struct live *l, const struct live_at *at,
 				      const struct cv_dest *d)
 {
-	const struct cv_keys *k;
+	__u32 vip = cv_vip_key(geo.hash_key, v6, &l->vaddr, l->ports >> 16, l->proto);
 
-	if (likely(!(live_makes(l) | (READ_ONCE(d->vip_key) ^ at->vip) | (at->tag & CV_TAG_TWIN))))
-		return true;
-	k = keys_at(v6, at->slot / CV_WAYS);
-	return k && READ_ONCE(k->key[at->slot % CV_WAYS]) == at->key;
+	return likely(!(live_makes(l) | (READ_ONCE(d->vip_key) ^ vip) | (at->tag & CV_TAG_TWIN))) ||
+	       live_has_key(v6, at, vip);
 }
 
 /*
@@ -144,15 +200,30 @@ static __always_inline struct cv_conn_common *live_entry(bool v6, __u32 slot, co
 		       c;
 }
 
+/*
+ * Do the destination's flags say how this connection's packets are sent? And is
+ * nothing to be learnt from answers that only its entry could tell: whether a
+ * persistent client of UDP is one (template_assure())?
+ */
+static __always_inline bool live_may(const struct cv_conn_common *c, __u32 ctl, const struct cv_dest *d)
+{
+	__u32 flags = READ_ONCE(d->flags);
+
+	if ((flags & (CV_DEST_METHOD | CV_DEST_MIXED)) != c->method)
+		return false;
+	return c->method != CV_MASQ || (READ_ONCE(d->vip_key) && c->dport == d->port &&
+					(c->proto == IPPROTO_TCP || !(ctl & CV_CTL_CONTROLLED)));
+}
+
 /* A packet of it that leaves by the entry, and from now on perhaps by the tag alone (C9). */
 static __always_inline void live_by_entry(struct cv_conn_common *c, __u32 ctl, __u32 expires,
-					  __u32 timeout, const struct live_at *at)
+					  __u32 timeout, const struct live_at *at, const struct cv_dest *d)
 {
 	if (c->expires != expires)
 		WRITE_ONCE(c->expires, expires);
 	if (c->in_pkts < CV_IN_PKTS)
 		c->in_pkts++;
-	else if (timeout >= CV_TAG_TIMEOUT &&
+	else if (timeout >= CV_TAG_TIMEOUT && live_may(c, ctl, d) &&
 		 (at->tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST) != CV_TAG_NODEST &&
 		 __sync_val_compare_and_swap(at->word, at->tag, at->tag | CV_TAG_LIVE) == at->tag &&
 		 READ_ONCE(c->ctl) != ctl)
@@ -189,140 +260,6 @@ static __always_inline void live_count(__u32 dest, __u32 bytes)
 
 	count_in_at(dest, cpu, bytes);
 	count_cause_at(CV_C_SENT, cpu);
-}
-
-static __always_inline int live_send(enum live_in in, void *data, void *end, bool v6, const struct live *l)
-{
-	__u32 now = READ_ONCE(clock.now), timeout = 0, ctl = 0, index;
-	struct cv_conn_common *c = NULL;
-	struct cv_nexthop *nh;
-	struct live_at at;
-	struct cv_dest *d;
-
-	if (!live_find(v6, l, &at))
-		return LIVE_NOT;
-	index = at.tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST;
-	if (unlikely(!(at.tag & CV_TAG_LIVE))) {
-		timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
-								     CV_TIMEOUT_UDP];
-		c = live_entry(v6, at.slot, l, now, timeout, &ctl);
-		if (!c)
-			return LIVE_NOT;
-		index = c->dest;
-	}
-	d = dest_at(index);
-	if (!d || (!c && unlikely(!live_fits(v6, l, &at, d))))
-		return LIVE_NOT;
-	nh = &d->nh[READ_ONCE(d->nh_cur) & 1];
-	if (unlikely(!live_fresh(in, d, nh, l, now)) ||
-	    unlikely((READ_ONCE(*at.word) ^ at.tag) & ~CV_TAG_SEEN) ||
-	    unlikely(c && READ_ONCE(c->ctl) != ctl) || (in != LIVE_ROUTED && !decrease_ttl(data, end, v6)))
-		return LIVE_NOT;
-	if (unlikely(c))
-		live_by_entry(c, ctl, now + timeout, timeout, &at);
-	else
-		live_by_tag(&at);
-	live_count(index, l->len);
-	set_macs(data, nh);
-	return bpf_redirect(nh->ifindex, 0);
-}
-
-/*
- * A segment with ACK and none of SYN, FIN, RST; or a datagram; its header, behind
- * one of `ip` bytes, within the packet's own length.
- */
-static __always_inline bool live_l4(void *l4, __u32 ip, struct live *l)
-{
-	if (likely(l->proto == IPPROTO_TCP))
-		return l->len >= ip + sizeof(struct tcphdr) &&
-		       (AT(__u8, l4, 13) & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
-	return l->proto == IPPROTO_UDP && l->len >= ip + sizeof(struct udphdr);
-}
-
-/* Bytes of the frame; of an skb of `len`, of which a part may not be in sight. */
-static __always_inline __u32 live_size(enum live_in in, void *data, void *end, __u32 len)
-{
-	return in == LIVE_XDP ? end - data : len;
-}
-
-static __always_inline int live4(enum live_in in, void *data, void *end, __u32 len)
-{
-	struct iphdr *ip = data + ETH_HLEN;
-	struct live l = {};
-
-	if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || *(__u8 *)ip != 0x45 ||
-	    ip->frag_off & bpf_htons(IP_MF | IP_OFFSET) || (in != LIVE_ROUTED && ip->ttl <= 1))
-		return LIVE_NOT;
-	l.proto = ip->protocol;
-	l.len = bpf_ntohs(ip->tot_len);
-	l.caddr.v4 = ip->saddr;
-	l.vaddr.v4 = ip->daddr;
-	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > live_size(in, data, end, len))
-		return LIVE_NOT;
-	return live_send(in, data, end, false, &l);
-}
-
-static __always_inline int live6(enum live_in in, void *data, void *end, __u32 len)
-{
-	struct ipv6hdr *ip = data + ETH_HLEN;
-	struct live l = {};
-
-	if ((void *)(ip + 1) + sizeof(struct tcphdr) > end || (*(__u8 *)ip & 0xf0) != 0x60 ||
-	    (in != LIVE_ROUTED && ip->hop_limit <= 1))
-		return LIVE_NOT;
-	l.proto = ip->nexthdr;
-	l.len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	__builtin_memcpy(&l.caddr, &ip->saddr, sizeof(l.caddr));
-	__builtin_memcpy(&l.vaddr, &ip->daddr, sizeof(l.vaddr));
-	l.ports = AT(__u32, ip, sizeof(*ip));
-	if (!live_l4(ip + 1, sizeof(*ip), &l) || l.len + ETH_HLEN > live_size(in, data, end, len))
-		return LIVE_NOT;
-	return live_send(in, data, end, true, &l);
-}
-
-static __always_inline int live_frame(enum live_in in, void *data, void *end, __u32 len)
-{
-	__be16 proto = AT(__be16, data, offsetof(struct ethhdr, h_proto));
-
-	if (proto == bpf_htons(ETH_P_IP))
-		return live4(in, data, end, len);
-	if (proto == bpf_htons(ETH_P_IPV6))
-		return live6(in, data, end, len);
-	return LIVE_NOT;
-}
-
-static __noinline int live_door(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-
-	if (data + ETH_HLEN > end || !live_device(ctx, data) || !settings.num_services)
-		return LIVE_NOT;
-	return live_frame(LIVE_XDP, data, end, 0);
-}
-
-/*
- * The same from tc, with the MAC addresses that are known in place of the kernel's
- * neighbour output. The device and its services were looked at. A GSO packet is
- * one of several. (Functions, not inlined: the 512 bytes of the stack.)
- */
-static __always_inline int live_skb(enum live_in in, struct __sk_buff *skb)
-{
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-
-	if (data + ETH_HLEN > end || skb->gso_segs > 1)
-		return LIVE_NOT;
-	return live_frame(in, data, end, skb->len);
-}
-
-static __noinline int live_tc(struct __sk_buff *skb)
-{
-	return live_skb(LIVE_TC, skb);
-}
-
-static __noinline int live_routed(struct __sk_buff *skb)
-{
-	return live_skb(LIVE_ROUTED, skb);
 }
 
 #endif

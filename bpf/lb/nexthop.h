@@ -238,10 +238,12 @@ static __always_inline long way_back_lookup(void *ctx, const union cv_addr *addr
 }
 
 /*
- * A cache of those next hops per CPU, direct-mapped by both addresses. As old as
- * a destination's next hop may be, no older.
+ * A cache of those next hops per CPU, by both addresses: each pair has two places,
+ * so that of a thousand clients hardly any two take turns in one. As old as a
+ * destination's next hop may be, no older.
  */
-#define BACK_HOPS 4096
+#define BACK_HOPS 8192
+#define BACK_HOP_BITS 13
 
 struct back_hop {
 	union cv_addr addr;
@@ -283,19 +285,36 @@ GLOBAL int back_hop_fill(struct xdp_md *ctx, struct back_hop *b, const union cv_
 	return 0;
 }
 
-/* Of an answer that will be from `virtual`. */
-static __always_inline struct cv_nexthop *back_hop(struct xdp_md *ctx, const struct flow *f, const union cv_addr *virtual)
+static __always_inline struct back_hop *back_hop_at(__u64 hash)
 {
-	const union cv_addr *addr = &f->daddr, from = settings.snat_reroute ? *virtual : f->saddr;
+	__u32 at = hash % BACK_HOPS;
+
+	return bpf_map_lookup_elem(&back_hops, &at);
+}
+
+static __always_inline bool back_hop_fresh(const struct back_hop *b)
+{
+	return b->due - READ_ONCE(clock.now) - 1 < NEXTHOP_TTL;
+}
+
+/* Of an answer to `addr` that is from `real` and will be from `virtual`. */
+static __always_inline struct cv_nexthop *back_hop(struct xdp_md *ctx, bool v6, const union cv_addr *addr,
+						   const union cv_addr *real, const union cv_addr *virtual)
+{
+	const union cv_addr *from = settings.snat_reroute ? virtual : real;
 	__u32 iif = settings.snat_reroute ? LOOPBACK_IFINDEX : ctx->ingress_ifindex;
-	__u64 mixed = f->v6 ? addr->q[0] ^ addr->q[1] ^ from.q[1] : addr->v4 | (__u64)from.v4 << 32;
-	__u32 at = (__u32)((mixed * geo.hash_key[0]) >> 52) % BACK_HOPS;
-	struct back_hop *b = bpf_map_lookup_elem(&back_hops, &at);
+	__u64 hash = (v6 ? addr->q[0] ^ addr->q[1] ^ from->q[1] : addr->v4 | (__u64)from->v4 << 32) * geo.hash_key[0];
+	struct back_hop *b = back_hop_at(hash >> (64 - BACK_HOP_BITS)), *other;
 
 	if (!b)
 		return NULL;
-	if (unlikely(!back_hop_is(b, addr, &from, iif) || b->due - READ_ONCE(clock.now) - 1 >= NEXTHOP_TTL))
-		back_hop_fill(ctx, b, addr, &from, f->v6);
+	if (unlikely(!back_hop_is(b, addr, from, iif))) {
+		other = back_hop_at(hash >> (64 - 2 * BACK_HOP_BITS));
+		if (other && (back_hop_fresh(b) || back_hop_is(other, addr, from, iif)))
+			b = other;
+	}
+	if (unlikely(!back_hop_is(b, addr, from, iif) || !back_hop_fresh(b)))
+		back_hop_fill(ctx, b, addr, from, v6);
 	return &b->nh;
 }
 

@@ -13,7 +13,7 @@
 #include "fragment.h"
 #include "icmp_relay.h"
 #include "ip_options.h"
-#include "live.h"
+#include "live_send.h"
 #include "split.h"
 #include "stray.h"
 #include "tc_xmit.h"
@@ -115,7 +115,7 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	if (dest)
 		WRITE_ONCE(dest->neigh_seen, now);
 	if (dest && c->method == CV_TUNNEL)
-		return tc_send_tunnel(skb, f, dest, s, c->cport * 0x9e3779b1U ^ c->fwmark);
+		return tc_send_tunnel(skb, f, dest, s, c->cport);
 	return tc_send_dr(skb, f, &s->hop);
 }
 

@@ -347,7 +347,7 @@ static __noinline int tc_encap(struct __sk_buff *skb, struct tc_scratch *s)
 }
 
 static __noinline int tc_send_tunnel(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest,
-				     struct tc_scratch *s, __u32 hash)
+				     struct tc_scratch *s, __be16 cport)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct hop *hop;
@@ -365,7 +365,7 @@ static __noinline int tc_send_tunnel(struct __sk_buff *skb, struct flow *f, stru
 		return SEND_TOO_BIG | room;
 	if (!tc_fits(skb, f, room) || tun_has_sum(dest->tun_type, dest->tun_flags))
 		return SEND_CUT;
-	tun_plan(dest, hop->src.q[0] ? &hop->src : &dest->src_default, f, hash, &s->plan);
+	tun_plan(dest, hop->src.q[0] ? &hop->src : &dest->src_default, f, cport, &s->plan);
 	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6) || tc_encap(skb, s))
 		return tc_drop(CV_C_DROP_ERROR);
 	count_cause(hop->nh.flags & CV_NH_UNRESOLVED ? CV_C_RESOLVING : CV_C_SENT);

@@ -9,11 +9,10 @@
 #define CULVERT_BPF_LB_XDP_H
 
 #include "decide.h"
-#include "live.h"
+#include "live_back.h"
+#include "live_send.h"
 #include "stray.h"
-#include "xmit_dr.h"
-#include "xmit_nat.h"
-#include "xmit_tunnel.h"
+#include "xdp_out.h"
 
 static __always_inline int xdp_to_tc(void)
 {
@@ -34,25 +33,6 @@ static __always_inline bool neigh_wants(struct cv_dest *dest, __u32 now, bool fr
 	return __sync_val_compare_and_swap(&dest->neigh_seen, seen, now) == seen;
 }
 
-static __always_inline int xdp_out(struct ethhdr *eth, const struct cv_nexthop *nh)
-{
-	set_macs(eth, nh);
-	count_cause(CV_C_SENT);
-	return bpf_redirect(nh->ifindex, 0);
-}
-
-/* Rewritten, one hop less, and out. */
-static __always_inline int xdp_nat_out(struct xdp_md *ctx, const struct flow *f, const struct nat *n,
-				       const struct cv_nexthop *nh)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-
-	if (!(f->v6 ? nat_write(true, data, end, f, n) : nat_write(false, data, end, f, n)) ||
-	    data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6))
-		return XDP_DROP;
-	return xdp_out(data, nh);
-}
-
 /* Masq: a client's packet on its way to the real server. */
 static __noinline int xdp_send_nat(struct xdp_md *ctx, struct flow *f, __u32 slot, struct cv_nexthop *nh)
 {
@@ -60,45 +40,12 @@ static __noinline int xdp_send_nat(struct xdp_md *ctx, struct flow *f, __u32 slo
 
 	if (!f || !nh || !nat_of(f->v6, slot, false, &n))
 		return XDP_DROP;
-	return xdp_nat_out(ctx, f, &n, nh);
+	return f->v6 ? xdp_nat_out(ctx, true, false, f, &n, nh) : xdp_nat_out(ctx, false, false, f, &n, nh);
 }
 
-/*
- * Tunnel: the frame grows at its front. Checksums over the payload (GRE, GUE
- * with --tun-csum) are tc's.
- */
-static __noinline int xdp_send_tunnel(struct xdp_md *ctx, struct flow *f, struct cv_dest *dest, __u32 at, __u32 hash)
+static __noinline int xdp_send_tunnel(struct xdp_md *ctx, struct flow *f, struct cv_dest *dest, __u32 at, __be16 cport)
 {
-	struct tun_plan plan;
-	struct outer o;
-	struct ethhdr *eth;
-	void *data, *end;
-
-	if (!f || !dest)
-		return XDP_DROP;
-	at &= 1;
-	tun_plan(dest, dest->src[at].q[0] ? &dest->src[at] : &dest->src_default, f, hash, &plan);
-	tun_build(&plan, &o);
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6) || bpf_xdp_adjust_head(ctx, -(int)o.len))
-		return XDP_DROP;
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	if (data + ETH_HLEN + TUN_MOST > end)
-		return XDP_DROP;
-	eth = data;
-	eth->h_proto = o.v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	for (__u32 i = 0; i < TUN_MOST / 4 && i * 4 < o.len; i++)
-		((__u32 *)(eth + 1))[i] = ((__u32 *)o.bytes)[i];
-	return xdp_out(eth, &dest->nh[at]);
-}
-
-static __always_inline bool xdp_tunnels(const struct flow *f, const struct cv_dest *dest, __u32 mtu, __u32 at)
-{
-	return !(dest->tun_flags & (CV_TUN_CSUM | CV_TUN_REMCSUM)) && f->len + tun_overhead(dest) <= mtu &&
-	       mtu >= tun_least(dest) + tun_overhead(dest) && f->len >= sizeof(struct ipv6hdr) &&
-	       (dest->src[at & 1].q[0] || dest->src_default.q[0]);
+	return f && dest ? xdp_tunnel_out(ctx, f, dest, at, cport) : XDP_DROP;
 }
 
 /* Can this packet leave from XDP, all of it? Nothing has been changed yet if not. */
@@ -137,7 +84,7 @@ static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6,
 	count_packet(c);
 	count_in(index, f->len);
 	if (unlikely(c->method == CV_TUNNEL))
-		return xdp_send_tunnel(ctx, f, dest, at, c->cport * 0x9e3779b1U ^ c->fwmark);
+		return xdp_send_tunnel(ctx, f, dest, at, c->cport);
 	if (unlikely(c->method == CV_MASQ))
 		return xdp_send_nat(ctx, f, conn->slot, &dest->nh[at & 1]);
 	if (data + ETH_HLEN > end || !decrease_ttl(data, end, v6))
@@ -160,7 +107,7 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 	c = conn->c;
 	if (!nat_of(f->v6, conn->slot, true, &n))
 		return XDP_DROP;
-	nh = back_hop(ctx, f, &n.to);
+	nh = back_hop(ctx, f->v6, &f->daddr, &f->saddr, &n.to);
 	index = c->dest;
 	dest = dest_at(index);
 	if (unlikely(!nh || !dest || !(nh->flags & CV_NH_XDP) || f->ttl <= 1 || f->len > nh->mtu ||
@@ -168,7 +115,7 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 		return xdp_to_tc();
 	conn_step(f->v6, conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
 	count_out(dest, index, f->len);
-	return xdp_nat_out(ctx, f, &n, nh);
+	return f->v6 ? xdp_nat_out(ctx, true, true, f, &n, nh) : xdp_nat_out(ctx, false, true, f, &n, nh);
 }
 
 static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool v6)
@@ -222,10 +169,22 @@ static __always_inline int xdp_all(struct xdp_md *ctx)
 	return f.v6 ? xdp_balance(ctx, &f, true) : xdp_balance(ctx, &f, false);
 }
 
+/*
+ * The straight ways first: where answers come in that of answers, which only masq
+ * connections have.
+ */
 static __always_inline int xdp_door(struct xdp_md *ctx)
 {
-	int rc = live_door(ctx);
+	bool replies = uplinks[ctx->ingress_ifindex % CV_UPLINKS].replies;
+	int rc = replies ? LIVE_NOT : live_door(ctx);
 
+	if (unlikely(rc == LIVE_NOT && settings.num_masq)) {
+		rc = live_back(ctx);
+		if (rc == LIVE_NOT && replies)
+			rc = live_door(ctx);
+	}
+	if (unlikely(rc & LIVE_OTHER && rc != LIVE_NOT))
+		return live_send_other(ctx, rc);
 	return likely(rc != LIVE_NOT) ? rc : xdp_all(ctx);
 }
 

@@ -83,8 +83,9 @@ static __always_inline bool nat_needs_sum(const struct flow *f, void *data, void
 	return f->proto == IPPROTO_UDP && !f->v6 && ((void *)(udp + 1) > end || !udp->check);
 }
 
-/* The addresses and ports of a frame whose headers have their plain lengths: XDP's. */
-static __always_inline bool nat_write(bool v6, void *data, void *end, const struct flow *f, const struct nat *n)
+/* The addresses and ports of a frame whose headers have their plain lengths: XDP's. `source`: n->source, a constant. */
+static __always_inline bool nat_write(bool v6, bool source, void *data, void *end, const struct flow *f,
+				      const struct nat *n)
 {
 	__u64 change = csum_of_addr(v6, nat_from(f, n), &n->to);
 	__u32 l4 = ETH_HLEN + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
@@ -109,17 +110,17 @@ static __always_inline bool nat_write(bool v6, void *data, void *end, const stru
 	if (v6) {
 		struct ipv6hdr *ip = data + ETH_HLEN;
 
-		__builtin_memcpy(n->source ? &ip->saddr : &ip->daddr, &n->to, sizeof(n->to));
+		__builtin_memcpy(source ? &ip->saddr : &ip->daddr, &n->to, sizeof(n->to));
 	} else {
 		struct iphdr *ip = data + ETH_HLEN;
 
 		ip->check = csum_apply(ip->check, change);
-		if (n->source)
+		if (source)
 			ip->saddr = n->to.v4;
 		else
 			ip->daddr = n->to.v4;
 	}
-	ports[n->source ? 0 : 1] = n->to_port;
+	ports[source ? 0 : 1] = n->to_port;
 	if (!check)
 		return true;
 	*check = csum_apply(*check, change + csum_of_port(nat_from_port(f, n), n->to_port));

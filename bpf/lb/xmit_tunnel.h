@@ -31,7 +31,7 @@ struct tun_plan {
 	union cv_addr src;
 	union cv_addr dst;
 	__u32 inner_len;	/* bytes of the inner packet */
-	__u32 hash;		/* of the connection: GUE's source port */
+	__be16 cport;		/* the client's: GUE's source port is made of it */
 	__be16 tun_port;
 	__u8 type;		/* enum cv_tun_type */
 	__u8 flags;		/* CV_TUN_* */
@@ -93,7 +93,7 @@ static __always_inline __u32 tun_shim(const struct tun_plan *p, __u8 *at, __u8 *
 	if (p->type == CV_TUN_GUE) {
 		struct udphdr *udp = (void *)at;
 
-		udp->source = bpf_htons(GUE_PORTS_FROM + scale(p->hash, GUE_PORTS));
+		udp->source = bpf_htons(GUE_PORTS_FROM + scale(p->cport * 0x9e3779b1U, GUE_PORTS));
 		udp->dest = p->tun_port;
 		udp->len = bpf_htons(sizeof(*udp) + 4 + p->inner_len);
 		udp->check = 0;
@@ -118,51 +118,62 @@ static __always_inline __u32 tun_shim(const struct tun_plan *p, __u8 *at, __u8 *
 	return 0;
 }
 
-static __always_inline void tun_build(const struct tun_plan *p, struct outer *o)
+static __always_inline __u32 tun_write6(const struct tun_plan *p, void *at)
 {
+	struct ipv6hdr *ip = at;
 	__u8 proto;
-	__u32 shim;
+	__u32 shim = tun_shim(p, (void *)(ip + 1), &proto);
 
-	__builtin_memset(o, 0, sizeof(*o));
-	o->v6 = p->v6;
-	if (p->v6) {
-		struct ipv6hdr *ip = (void *)o->bytes;
+	*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)tun_tos(p->tos) << 20);
+	ip->payload_len = bpf_htons(shim + p->inner_len);
+	ip->nexthdr = proto;
+	ip->hop_limit = p->ttl;
+	__builtin_memcpy(&ip->saddr, &p->src, sizeof(p->src));
+	__builtin_memcpy(&ip->daddr, &p->dst, sizeof(p->dst));
+	return sizeof(*ip) + shim;
+}
 
-		shim = tun_shim(p, o->bytes + sizeof(*ip), &proto);
-		*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)tun_tos(p->tos) << 20);
-		ip->payload_len = bpf_htons(shim + p->inner_len);
-		ip->nexthdr = proto;
-		ip->hop_limit = p->ttl;
-		__builtin_memcpy(&ip->saddr, &p->src, sizeof(p->src));
-		__builtin_memcpy(&ip->daddr, &p->dst, sizeof(p->dst));
-		o->len = sizeof(*ip) + shim;
-		return;
-	}
-	struct iphdr *ip = (void *)o->bytes;
+static __always_inline __u32 tun_write4(const struct tun_plan *p, void *at)
+{
+	struct iphdr *ip = at;
+	__u32 *word = at;
+	__u8 proto;
+	__u32 shim = tun_shim(p, (void *)(ip + 1), &proto);
 
-	shim = tun_shim(p, o->bytes + sizeof(*ip), &proto);
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->tos = tun_tos(p->tos);
+	*(__be16 *)ip = bpf_htons(0x4500 | tun_tos(p->tos));
 	ip->tot_len = bpf_htons(sizeof(*ip) + shim + p->inner_len);
 	ip->frag_off = p->df ? bpf_htons(IP_DF) : 0;
 	ip->id = p->df ? 0 : (__u16)bpf_get_prandom_u32();
 	ip->ttl = p->ttl;
 	ip->protocol = proto;
+	ip->check = 0;
 	ip->saddr = p->src.v4;
 	ip->daddr = p->dst.v4;
-	ip->check = csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0));
-	o->len = sizeof(*ip) + shim;
+	ip->check = csum_fold(csum_narrow((__u64)word[0] + word[1] + word[2] + word[3] + word[4]));
+	return sizeof(*ip) + shim;
+}
+
+/* The outer headers, TUN_MOST bytes at most, at `at`; how many they are: tun_overhead(). */
+static __always_inline __u32 tun_write(const struct tun_plan *p, void *at)
+{
+	return p->v6 ? tun_write6(p, at) : tun_write4(p, at);
+}
+
+static __always_inline void tun_build(const struct tun_plan *p, struct outer *o)
+{
+	__builtin_memset(o, 0, sizeof(*o));
+	o->v6 = p->v6;
+	o->len = tun_write(p, o->bytes);
 }
 
 /* The plan for a packet of a connection to `d`. */
 static __always_inline void tun_plan(const struct cv_dest *d, const union cv_addr *src, const struct flow *f,
-				     __u32 hash, struct tun_plan *p)
+				     __be16 cport, struct tun_plan *p)
 {
 	p->src = *src;
 	p->dst = d->addr;
 	p->inner_len = f->len;
-	p->hash = hash;
+	p->cport = cport;
 	p->tun_port = d->tun_port;
 	p->type = d->tun_type;
 	p->flags = d->tun_flags;

@@ -46,7 +46,9 @@
  *     zero again when all who counted themselves are gone.
  * C9  Who finds one tag alone with its own CV_TAG_CLIENT, and that is LIVE, needs
  *     to read no entry: it is established, its timer is long, and its packets go
- *     to the tag's destination by direct routing. Among connections this is exact:
+ *     to the tag's destination, by the method that stands there (unless that was
+ *     ever another: CV_DEST_MIXED); one by masquerading has the destination's port,
+ *     and its virtual address and port are its service's. Among connections this is exact:
  *     CV_TAG_CLIENT determines the pair of sets together with either of them, so
  *     all that share it and a set meet under one lock; there each of them gets
  *     CV_TAG_TWIN, and from then on the set's cv_keys are compared too (45 bits with
@@ -57,7 +59,8 @@
  *     segment that is for it, and stray, goes with a chance of 8 in 2^13 to a server
  *     of its service, which answers with RST as this host would. Where a packet
  *     without a connection makes one (UDP, sloppy_tcp), or the destination has no
- *     single virtual address, cv_keys are compared. Who sets LIVE looks at ctl
+ *     single virtual address, cv_keys are compared; of a real server's answer too,
+ *     which may be none. Who sets LIVE looks at ctl
  *     afterwards, and who changes the state looks at LIVE afterwards, so of two at
  *     once one finds the other. A LIVE connection's timer is kept by the sweeper,
  *     from CV_TAG_SEEN.

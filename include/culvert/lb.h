@@ -106,6 +106,7 @@ struct cv_service {
 #define CV_DEST_AVAILABLE 0x0010U	/* in a service: may be sent to */
 #define CV_DEST_LOCAL 0x0020U		/* an address of the director itself */
 #define CV_DEST_IPV6 0x0040U		/* addr is an IPv6 address */
+#define CV_DEST_MIXED 0x0080U		/* METHOD was another before: it may not be its connections' */
 #define CV_DEST_USED 0x8000U		/* the slot holds a destination (in a service or in the trash) */
 
 /* cv_dest.state: the data path's */
@@ -416,7 +417,7 @@ struct cv_geometry {
  * (lib/shape.h); when one comes to mean something else and stays where it is, this is counted up.
  * `culvert upgrade` takes tables over only where both are its own.
  */
-#define CV_LAYOUT_VERSION 1
+#define CV_LAYOUT_VERSION 2
 
 static inline __u32 cv_counters_at(const volatile struct cv_geometry *geo, __u32 dest, __u32 cpu)
 {

@@ -36,6 +36,7 @@ flock "$BUILD/tests" ninja -C "$BUILD" tests/other/culvert-newer tests/other/cul
 	cat "$LAB_DIR/ninja"
 	fail "another culvert does not build"
 }
+layout=$(sed -n 's/^#define CV_LAYOUT_VERSION //p' "$(dirname "$0")/../../include/culvert/lb.h")
 cluster
 cookie=$(tail -n1 "$LAB_DIR/instances")
 six=()
@@ -87,9 +88,9 @@ for ((i = 1; i <= upgrades; i++)); do
 done
 culvert upgrade -j | jq -e '.[0] | .was == .version and .hooks >= 2' >/dev/null
 newer upgrade >/dev/null
-expect "data path: culvert 99.0 (layout 1)" grep "^data path" <(culvert status)
+expect "data path: culvert 99.0 (layout $layout)" grep "^data path" <(culvert status)
 culvert upgrade >/dev/null
-expect "data path: $(culvert --version) (layout 1)" grep "^data path" <(culvert status)
+expect "data path: $(culvert --version) (layout $layout)" grep "^data path" <(culvert status)
 for id in $old; do
 	within 10 "gone" eval "bpftool prog show id $id >/dev/null 2>&1 || echo gone"
 done

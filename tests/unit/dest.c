@@ -195,6 +195,23 @@ static void masq_is_counted_once(void **state)
 	assert_int_equal(cv_settings(lab)->num_masq, before + 1);
 }
 
+/* Connections keep the method that they were made with: the data path has to know that there may be others. */
+static void another_method_is_noted(void **state)
+{
+	struct cv_dest_spec d = lab_dest("10.1.0.1", 1);
+
+	serve(CV_SCHED_RR, 1, NULL);
+	assert_int_equal(edit("10.1.0.1", 7), 0);
+	assert_false(dest("10.1.0.1")->flags & CV_DEST_MIXED);
+	d.method = CV_TUNNEL;
+	assert_int_equal(cv_dest_edit(lab, &key, &d), 0);
+	assert_true(dest("10.1.0.1")->flags & CV_DEST_MIXED);
+	assert_int_equal(edit("10.1.0.1", 7), 0);
+	assert_true(dest("10.1.0.1")->flags & CV_DEST_MIXED);
+	assert_int_equal(add("10.1.0.2", 1), 0);
+	assert_false(dest("10.1.0.2")->flags & CV_DEST_MIXED);
+}
+
 static uint32_t state_after(struct cv_dest_spec *d, uint32_t u_threshold, uint32_t l_threshold)
 {
 	d->u_threshold = u_threshold;
@@ -252,6 +269,7 @@ static void same_slot_with_its_connections(void **state)
 	assert_int_equal(lab_slot(&key, "10.1.0.1"), slot);
 	assert_true(lab->dests[slot].flags & CV_DEST_AVAILABLE);
 	assert_int_equal(lab->dests[slot].flags & CV_DEST_METHOD, CV_TUNNEL);
+	assert_true(lab->dests[slot].flags & CV_DEST_MIXED);
 	assert_int_equal(lab->dests[slot].activeconns, 3);
 
 	/* And through a deletion of the whole service. */
@@ -496,6 +514,7 @@ int main(void)
 		CASE(own_addresses_are_local),
 		CASE(tunnels_cross_families),
 		CASE(masq_is_counted_once),
+		CASE(another_method_is_noted),
 		CASE(thresholds_count_the_connections),
 		CASE(same_slot_with_its_connections),
 		CASE(figures_only_in_the_same_service),
