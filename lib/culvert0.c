@@ -310,7 +310,7 @@ static void announce_led(struct cv *cv, uint32_t flag, bool on)
 static int settle_rules(struct cv *cv, struct rtnl *nl, const struct devices *d, const struct needs *n, int i)
 {
 	const struct culvert0_wants *w = &n->family[i];
-	const uint32_t led = i ? CV_LED6 : CV_LED4;
+	const uint32_t led = i ? CV_LED6 : CV_LED4, marks = i ? CV_MARKS6 : CV_MARKS4;
 	_cleanup_free_ char (*names)[IFNAMSIZ] = calloc(2 * d->n + 1, sizeof(*names));
 	struct culvert0_names guards = { .names = names }, attached = { .names = names + d->n };
 	int err;
@@ -324,6 +324,7 @@ static int settle_rules(struct cv *cv, struct rtnl *nl, const struct devices *d,
 	err = culvert0_rules(nl, w, cv->settings->culvert0, &guards, &attached);
 	if (!err && w->n_flows)
 		announce_led(cv, led, true);
+	announce_led(cv, marks, !err && w->n_marks);
 	/* A kernel without IPv6, or without policy routing: then only marks cannot do without. */
 	return (err == -EAFNOSUPPORT || err == -EOPNOTSUPP) && !w->n_marks ? 0 : err;
 }

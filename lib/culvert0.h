@@ -20,7 +20,8 @@
  *
  * R5  cv_settings.led says that the last kind of rules stands: it is set after
  *     they are added and cleared before they go, because the uplinks' doors then
- *     pass up what is for a service by address.
+ *     pass up what is for a service by address. It says as well whether there
+ *     are services by mark.
  *
  * In each family, rules of protocol RTNL_PROTO_CULVERT:
  *

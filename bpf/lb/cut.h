@@ -337,7 +337,7 @@ GLOBAL int cut_resume(struct __sk_buff *skb, struct flow *f)
 		tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
 	else
 		tc_way_back(skb, f, &f->saddr, &s->hop);
-	return s->hop.nh.ifindex ? tc_out(&s->hop) : tc_drop(CV_C_DROP_NOROUTE);
+	return s->hop.nh.ifindex ? tc_out(skb, &s->hop) : tc_drop(CV_C_DROP_NOROUTE);
 }
 
 /* The packet in memory, of the family `v6`, goes out by `hop` in as many frames as it takes. */
@@ -352,7 +352,7 @@ GLOBAL int cut_out(struct __sk_buff *skb, struct whole *w, struct hop *hop, __u3
 	limit = hop->nh.mtu && !(w->limit && w->limit < hop->nh.mtu) ? hop->nh.mtu : w->limit;
 	c->header = v6 ? sizeof(struct ipv6hdr) : (*whole_at(w, 0) & 0x0f) * 4;
 	c->total = w->len - c->header;
-	c->single = !limit || w->len <= limit;
+	c->single = !limit || (w->len <= limit && !w->apart);
 	c->room = c->single ? c->total : (limit - c->header - (v6 ? 8 : 0)) & ~7U;
 	c->keep = !c->single && cut_keeps(w, c, limit);
 	if (w->len <= c->header || w->len >= WHOLE_MOST || (!c->single && limit < c->header + 16))
@@ -372,7 +372,7 @@ GLOBAL int cut_out(struct __sk_buff *skb, struct whole *w, struct hop *hop, __u3
 	if (c->at < c->total)
 		return tc_drop(CV_C_DROP_ERROR);
 	count_cause(c->ifindex ? CV_C_SENT : CV_C_RESOLVING);
-	return c->ifindex || c->single ? tc_out(hop) : TC_ACT_SHOT;
+	return c->ifindex || c->single ? tc_out(skb, hop) : TC_ACT_SHOT;
 }
 
 /*

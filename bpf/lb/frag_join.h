@@ -79,7 +79,7 @@ static __always_inline struct frag_queue *frag_mine(void)
 
 /*
  * The packet that frag_enter() called whole, in memory. Its fragments do not
- * come in again. Extension headers before IPv6's fragment header are not
+ * come in again, or for nothing (F3). Extension headers before IPv6's fragment header are not
  * handled: which of them names the next one is forgotten by now.
  */
 GLOBAL int frag_join(struct __sk_buff *skb, struct flow *f)
@@ -94,11 +94,14 @@ GLOBAL int frag_join(struct __sk_buff *skb, struct flow *f)
 	j.w->start = WHOLE_ROOM;
 	j.w->len = j.header + j.q->total;
 	j.w->limit = j.q->largest;
-	j.w->cuts = j.w->most = j.w->behind = 0;
+	j.w->apart = j.w->cuts = j.w->most = j.w->behind = 0;
 	if (j.w->len >= WHOLE_MOST || bpf_skb_change_tail(skb, ETH_HLEN + FRAG_BYTES, 0))
 		return false;
 	bpf_loop(FRAG_MOST, frag_join_step, &j, 0);
-	j.q->due = READ_ONCE(clock.now) - 1;
+	if (j.q->led)	/* ... and are in this */
+		j.q->verdict = V_DROP;
+	else
+		j.q->due = READ_ONCE(clock.now) - 1;
 	if (j.offset < j.q->total)
 		return false;
 	if (f->v6)

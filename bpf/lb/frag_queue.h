@@ -10,6 +10,11 @@
  * F2  A piece belongs to a queue while its serial is the queue's. The pool is a
  *     ring: a flood of fragments takes the oldest pieces away, and those
  *     packets are lost, others are not.
+ * F3  The mark of a packet is its first fragment's: rules that go by ports see
+ *     them in no other. An uplink's door that has no service for the packet lets
+ *     all of it pass, and the others are still to come in again there when the
+ *     first, if rules lead it so, comes to culvert0. What is decided there is
+ *     then true of all.
  */
 #ifndef CULVERT_BPF_LB_FRAG_QUEUE_H
 #define CULVERT_BPF_LB_FRAG_QUEUE_H
@@ -39,12 +44,15 @@ struct frag_queue {
 	__u32 due;		/* when it is forgotten, ticks */
 	__u32 total;		/* bytes behind the headers, once the last fragment is there */
 	__u32 got;
-	__u32 n;		/* pieces; of a decided queue: that have yet to come in again */
+	__u32 n;		/* pieces */
+	__u32 left;		/* of a decided queue: that have yet to come in again */
+	__u32 ifindex;		/* ... through this device's door */
 	__u32 verdict;		/* enum verdict of the whole */
 	struct conn_id conn;
 	__u32 header;		/* bytes before a piece's payload */
 	__u32 largest;		/* piece, bytes of the network layer */
 	__u32 id;		/* of IPv6: the fragments leave with another, for two servers' answers may have the same */
+	__u32 led;		/* 1: decided once more, by the mark of its first fragment (F3) */
 	__u32 piece[FRAG_MOST];	/* slots in the pool, by arrival */
 };
 

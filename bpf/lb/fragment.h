@@ -38,8 +38,8 @@ static __always_inline bool frag_head(struct frag_queue *q, struct flow *f, __u3
 	return f->proto == IPPROTO_TCP || f->proto == IPPROTO_UDP;
 }
 
-/* f becomes the packet put together. Is it one that can be decided upon? */
-static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_queue *q)
+/* f, of a frame of device `ifindex`, becomes the packet put together. Is it one that can be decided upon? */
+static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_queue *q, __u32 ifindex)
 {
 	if (!f || !g || !q)
 		return false;
@@ -47,7 +47,13 @@ static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_que
 	q->header = f->l4 - ETH_HLEN;
 	q->id = ((g->key.saddr.q[0] ^ g->key.saddr.q[1] ^ g->key.id) * geo.hash_key[0]) >> 32;
 	q->verdict = V_PASS;
-	q->state = FRAG_DECIDED;
+	if (q->state == FRAG_DECIDED) {
+		q->led = true;
+	} else {
+		q->left = q->n;
+		q->ifindex = ifindex;
+		q->state = FRAG_DECIDED;
+	}
 	if (!frag_head(q, f, q->header))
 		return false;
 	if (f->v6)		/* there is no fragment header in the whole */
@@ -88,7 +94,7 @@ static __noinline int frag_release(struct __sk_buff *skb, struct frag_queue *q)
 	if (!q)
 		return TC_ACT_SHOT;
 	r.header = q->header;
-	bpf_loop(FRAG_MOST, frag_release_step, &r, 0);
+	bpf_loop(q->led ? 1 : FRAG_MOST, frag_release_step, &r, 0);
 	return TC_ACT_SHOT;
 }
 
@@ -143,16 +149,23 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	return tc_send_dr(skb, f, &s->hop);
 }
 
+/* Is it the first fragment of a packet that an uplink let pass, and whose others are still to come in there (F3)? */
+static __always_inline bool frag_leads(const struct __sk_buff *skb, const struct flow *f, const struct frag *g,
+				       const struct frag_queue *q)
+{
+	return f->mark && !g->offset && q->state == FRAG_DECIDED && q->verdict == V_PASS && q->left && !q->led &&
+	       skb->ifindex == settings.culvert0 && q->ifindex != skb->ifindex;
+}
+
 /* Comes in again after the decision, or late. */
 static __noinline int frag_follow(struct __sk_buff *skb, struct flow *f, struct frag *g, struct frag_queue *q)
 {
-	__u32 left;
 	int rc;
 
 	if (!f || !g || !q || q->state == FRAG_DEAD)
 		return tc_drop(CV_C_FRAGMENT);
-	left = __sync_fetch_and_sub(&q->n, 1);
-	if (left <= 1)		/* the last one: the identifier may be used again */
+	/* After the last one the identifier may be used again. */
+	if (skb->ifindex == q->ifindex && __sync_fetch_and_sub(&q->left, 1) <= 1)
 		q->due = READ_ONCE(clock.now) - 1;
 	if (q->verdict == V_SEND || q->verdict == V_REPLY) {
 		rc = frag_send(skb, f, g, q);
@@ -161,6 +174,22 @@ static __noinline int frag_follow(struct __sk_buff *skb, struct flow *f, struct 
 		return tc_drop(rc == SEND_TTL ? CV_C_DROP_TTL : CV_C_DROP_TOOBIG);
 	}
 	return q->verdict == V_PASS ? tc_pass(CV_C_FRAGMENT) : tc_drop(CV_C_FRAGMENT);
+}
+
+/*
+ * May the packet be for a service of ours? One by mark may be for any of the
+ * host's own addresses.
+ */
+static __always_inline bool frag_concerns(struct __sk_buff *skb, const struct flow *f)
+{
+	struct tc_scratch *s = tc_scratch();
+
+	if (f->mark || host_is_ours(&f->daddr) || host_is_ours(&f->saddr))
+		return true;
+	if (likely(!(settings.led & (f->v6 ? CV_MARKS6 : CV_MARKS4))) || !s)
+		return false;
+	tc_route(skb, &f->daddr, &f->saddr, (f->v6 ? ROUTE_V6 : 0) | ROUTE_FORWARDED, &s->hop);
+	return s->hop.nh.flags & CV_NH_LOCAL;
 }
 
 /* What frag_enter() returns besides a tc action: the packet is whole, and the caller decides upon it. */
@@ -174,16 +203,18 @@ GLOBAL int frag_enter(struct __sk_buff *skb, struct flow *f)
 	int whole;
 
 	w = bpf_map_lookup_elem(&frag_works, &zero);
-	if (!w || !f || (!f->mark && !host_is_ours(&f->daddr) && !host_is_ours(&f->saddr)) || !frag_parse(skb, f, &w->frag))
+	if (!w || !f || !frag_concerns(skb, f) || !frag_parse(skb, f, &w->frag))
 		return tc_pass(CV_C_FRAGMENT);
 	q = frag_queue_of(w);
 	if (!q || (q->state == FRAG_OPEN && !frag_lock(q)))
 		return tc_drop(CV_C_DROP_LOCKED);
+	if (unlikely(frag_leads(skb, f, &w->frag, q)))
+		return frag_whole(f, &w->frag, q, 0) ? FRAG_WHOLE : frag_release(skb, q);
 	if (q->state != FRAG_OPEN)
 		return frag_follow(skb, f, &w->frag, q);
 	whole = frag_collect(skb, f, &w->frag, q);
 	if (whole)
-		whole = frag_whole(f, &w->frag, q) ? FRAG_WHOLE : TC_ACT_OK;
+		whole = frag_whole(f, &w->frag, q, skb->ifindex) ? FRAG_WHOLE : TC_ACT_OK;
 	frag_unlock(q);
 	if (!whole && q->state != FRAG_DECIDED)		/* held; its bytes are in the pool */
 		return tc_drop(CV_C_FRAGMENT);
@@ -244,6 +275,7 @@ GLOBAL int frag_remake(struct __sk_buff *skb, struct flow *f, __u32 slot, bool r
 		if (room < tun_least(dest))
 			return tc_drop(CV_C_DROP_TOOBIG);
 		w->limit = frag_limit(f, dest, largest);
+		w->apart = f->v6 && dest->flags & CV_DEST_IPV6;	/* ip6_finish_output(): more than came in one */
 		if (dest->flags & CV_DEST_IPV6 && !f->v6)	/* in front of IPv4's there is no room */
 			w->cuts = 0;
 	}

@@ -248,7 +248,7 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 	if (!s->hop.nh.ifindex)
 		return tc_drop(CV_C_DROP_NOROUTE);
 	count_cause(CV_C_ANSWERED);
-	return tc_out(&s->hop);
+	return tc_out(skb, &s->hop);
 }
 
 /*

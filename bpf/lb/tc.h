@@ -35,7 +35,7 @@ GLOBAL int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e
 	if (icmp_make(skb, f, e))
 		return tc_drop(otherwise);
 	count_cause(CV_C_ANSWERED);
-	return s->hop.nh.flags & CV_NH_LOCAL ? tc_to_stack(skb) : tc_out(&s->hop);
+	return s->hop.nh.flags & CV_NH_LOCAL ? tc_to_stack(skb) : tc_out(skb, &s->hop);
 }
 
 /* Can a GSO packet not be sent in one, nor passed on? */

@@ -71,11 +71,26 @@ static __always_inline int tc_to_stack(struct __sk_buff *skb)
 	return bpf_redirect(settings.culvert0, BPF_F_INGRESS);
 }
 
+/*
+ * What the stack has routed to culvert0 forgets its route: a frame that waited
+ * for its neighbour is sent by that (neigh_update()), with culvert0's address and
+ * to nobody. BPF takes a route away only in exchange for a tunnel's key, which
+ * nobody reads here.
+ */
+static const volatile __u64 no_tunnel = 0;	/* the oldest layout of struct bpf_tunnel_key, which has 8 bytes */
+
+static __always_inline void tc_forget_route(struct __sk_buff *skb)
+{
+	bpf_skb_set_tunnel_key(skb, (void *)&no_tunnel, sizeof(no_tunnel), 0);
+}
+
 /* Sends the frame to a next hop through the kernel's neighbour output, which resolves it if need be. */
-static __always_inline int tc_out(const struct hop *hop)
+static __always_inline int tc_out(struct __sk_buff *skb, const struct hop *hop)
 {
 	struct bpf_redir_neigh nh = { .nh_family = hop->family };
 
+	if (unlikely(hop->nh.flags & CV_NH_UNRESOLVED) && skb->ifindex == settings.culvert0)
+		tc_forget_route(skb);
 	__builtin_memcpy(nh.ipv6_nh, &hop->gw, sizeof(nh.ipv6_nh));
 	return bpf_redirect_neigh(hop->nh.ifindex, &nh, sizeof(nh), 0);
 }
@@ -205,7 +220,7 @@ static __always_inline int tc_forward(struct __sk_buff *skb, struct flow *f, str
 	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6))
 		return tc_drop(CV_C_DROP_ERROR);
 	count_cause(hop->nh.flags & CV_NH_UNRESOLVED ? CV_C_RESOLVING : CV_C_SENT);
-	return tc_out(hop);
+	return tc_out(skb, hop);
 }
 
 static __always_inline int tc_send_dr(struct __sk_buff *skb, struct flow *f, struct hop *hop)
@@ -369,7 +384,7 @@ static __noinline int tc_send_tunnel(struct __sk_buff *skb, struct flow *f, stru
 	if (data + ETH_HLEN > end || !decrease_ttl(data, end, f->v6) || tc_encap(skb, s))
 		return tc_drop(CV_C_DROP_ERROR);
 	count_cause(hop->nh.flags & CV_NH_UNRESOLVED ? CV_C_RESOLVING : CV_C_SENT);
-	return tc_out(hop);
+	return tc_out(skb, hop);
 }
 
 #endif

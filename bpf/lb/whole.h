@@ -21,6 +21,7 @@ struct whole {
 	__u32 start;		/* where the network layer begins in bytes[]: WHOLE_ROOM, or before it */
 	__u32 len;		/* of the network layer */
 	__u32 limit;		/* no fragment is larger, whatever the link takes; 0: none */
+	__u32 apart;		/* 1: leaves in fragments, though it were small enough for one */
 	__u32 cuts;		/* pieces that it came in; 0: in one */
 	__u32 most;		/* bytes of the largest of them but the first */
 	__u32 behind;		/* bytes of all of them but the first */
@@ -56,7 +57,7 @@ GLOBAL int whole_load(struct __sk_buff *skb, struct whole *w, __u32 at, __u32 le
 		return -1;
 	w->start = WHOLE_ROOM;
 	w->len = len;
-	w->limit = w->cuts = 0;
+	w->limit = w->apart = w->cuts = 0;
 	len = bounded(len - 1, WHOLE_MOST - 1) + 1;
 	return bpf_skb_load_bytes(skb, at, w->bytes + WHOLE_ROOM, len);
 }

@@ -321,13 +321,16 @@ struct cv_settings {
 	__u32 lblc_expiration;	/* seconds, as lblcr's; under 2^24, so that times can be compared */
 	__u32 lblcr_expiration;
 	__u32 culvert0;		/* ifindex of the device of that name; 0: there is none */
-	__u32 led;		/* CV_LED*: the kernel's rules lead packets to services by address to culvert0 */
+	__u32 led;		/* CV_LED*, CV_MARKS*: what the kernel's rules lead to culvert0 */
 	__u32 reserved[12];
 };
 
-/* cv_settings.led, by family */
+/* cv_settings.led, by family: packets for services by address */
 #define CV_LED4 0x1U
 #define CV_LED6 0x2U
+/* ... and what has the mark of a service, of which there are some */
+#define CV_MARKS4 0x4U
+#define CV_MARKS6 0x8U
 
 /* Which bit of cv_settings.hosts stands for an address. */
 static inline __u32 cv_host_bit(const union cv_addr *addr)

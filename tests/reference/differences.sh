@@ -25,7 +25,7 @@ same() {
 names=$(mktemp)
 trap 'rm -f "$names"' EXIT
 list=tests/reference/differential/differences
-sed -n 's/^\([a-z-]*\): .*/\1/p' "$list" >"$names"
+sed -n 's/^\([a-z-]*\)[a-z0-9 ]*: .*/\1/p' "$list" >"$names"
 column Packets "Not compared" | same "the names" "$list" "$names"
 list=tests/reference/ipvsadm/differences
 sed -n '/^#/!s/^\(.*[^ ]\) *|.*/\1/p' "$list" >"$names"

@@ -257,7 +257,7 @@ class Maker:
             self.open_ipsec(flow)
         self.alive = (self.alive + [flow])[-12:]
         first = {"tcp": "S", "udp": "", "sctp": "INIT"}[proto]
-        self.steps.append(["client", flow, first, self.options(proto, 0 if proto == "tcp" else self.pick((0, 4, 32)))])
+        self.send("client", flow, first, self.options(proto, 0 if proto == "tcp" else self.pick((0, 4, 32))))
 
     def open_ipsec(self, flow):
         """AH or ESP beside a key exchange, before it or after it."""
@@ -281,8 +281,13 @@ class Maker:
         else:
             what = ""
         size = 0 if proto == "tcp" and "P" not in what else self.pick((1, 40, 300))
-        self.steps.append(["server" if back else "client", flow, what, self.options(proto, size)])
+        self.send("server" if back else "client", flow, what, self.options(proto, size))
 
+    def send(self, kind, flow, what, options):
+        if kind == "client" and self.flows[flow].get("local"):      # differences, "raw"
+            options = {name: value for name, value in options.items()
+                       if name not in ("cut", "order") and (name, value) != ("bad", "length")}
+        self.steps.append([kind, flow, what, options])
 
     def near_end(self):
         """Resets come late: what they leave lives for 10 s, which is long here and short in the machine."""
@@ -363,7 +368,7 @@ class Maker:
             port = self.pick((port + 7, 9))
         flow = self.add_flow(proto, vip, port)
         what = {"tcp": ("A", "PA", "FA", "SA", "SF", "F", "") + ("R",) * self.near_end(), "udp": ("",), "sctp": ("DATA", "COOKIE_ECHO", "ABORT")}[proto]
-        self.steps.append(["client", flow, self.pick(what), self.options(proto, 0)])
+        self.send("client", flow, self.pick(what), self.options(proto, 0))
 
     def odd_errors(self):
         if self.alive:

@@ -91,6 +91,17 @@ def fewer_out(one, other):
     return same and int(right[-3]) < int(left[-3]) and int(right[-1]) < int(left[-1])
 
 
+def assembled(found):
+    """Frames of a step, with IPv6 fragments that the host got put together (differences, "assembled")."""
+    pieces = [bytes.fromhex(frame) for where, frame in found if where == "host"]
+    packet = frames.joined(pieces)
+    if not packet:
+        return found
+    crossed = f"prerouting {len(pieces)} input {len(pieces)}"
+    return [("hooks", text.replace(crossed, "prerouting 1 input 1")) if where == "hooks" else (where, text)
+            for where, text in found if where != "host"] + [("host", packet.hex())]
+
+
 def packets(want, got, number):
     """[(what, value of the one, value of the other)] of the frames of a step, device by device."""
     out = []
@@ -129,7 +140,7 @@ def brief(pairs):
 def step(want, got, number):
     """The differences of one step."""
     if isinstance(want, list) and isinstance(got, list):
-        return packets(want, got, number)
+        return packets(assembled(want), assembled(got), number)
     if not isinstance(want, dict) or not isinstance(got, dict):
         return [] if want == got else [("result", want, got)]
     out, ending = [], {}

@@ -118,6 +118,20 @@ def fragments(src, dst, layer4, size, ident, ttl=64):
     return out
 
 
+def joined(pieces):
+    """The IPv6 packet that these fragments make, in whatever order; None if they do not make one."""
+    words = sorted((int.from_bytes(piece[42:44]), piece) for piece in pieces if piece[0] >> 4 == 6 and piece[6] == FRAGMENT)
+    data = b""
+    for word, piece in words:
+        if word & 0xfff8 != len(data):
+            return None
+        data += piece[48:]
+    if len(words) < 2 or len(words) != len(pieces) or words[-1][0] & 1:
+        return None
+    first = words[0][1]
+    return first[:4] + struct.pack("!HB", len(data), first[40]) + first[7:40] + data
+
+
 def ethernet(dmac, smac, packet):
     return mac(dmac) + mac(smac) + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet
 
