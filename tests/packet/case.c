@@ -341,7 +341,11 @@ static bool has_id_of_ours(const struct outcome *o, bool tunnels)
 {
 	const uint8_t *frame = o->out.data;
 
-	return o->fate == SENT && frame[12] == 0x08 && frame[13] == 0 &&
+	if (o->fate != SENT)
+		return false;
+	if (frame[12] == 0x86 && frame[13] == 0xdd)
+		return tunnels;		/* in fragments */
+	return frame[12] == 0x08 && frame[13] == 0 &&
 	       (tunnels || frame[ETH_HLEN + offsetof(struct iphdr, protocol)] == IPPROTO_ICMP);
 }
 

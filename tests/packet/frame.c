@@ -418,8 +418,11 @@ void frame_error(struct frame *f, struct icmp_error e)
 
 void frame_take_id(struct frame *f, const struct frame *from)
 {
-	if (frame_v6(f))
+	if (frame_v6(f)) {
+		if (f->data[ETH_LEN + 6] == IPPROTO_FRAGMENT && from->data[ETH_LEN + 6] == IPPROTO_FRAGMENT)
+			memcpy(f->data + ETH_LEN + 44, from->data + ETH_LEN + 44, 4);
 		return;
+	}
 	memcpy(f->data + ETH_LEN + 4, from->data + ETH_LEN + 4, 2);
 	ipv4_checksum((void *)(f->data + ETH_LEN));
 }

@@ -85,7 +85,7 @@ struct icmp_error {
 };
 void frame_error(struct frame *f, struct icmp_error e);
 
-/* An IPv4 identification that the sender makes up: `f` gets that of `from`. */
+/* An identification that the sender makes up, IPv4's or a fragment header's: `f` gets that of `from`. */
 void frame_take_id(struct frame *f, const struct frame *from);
 
 /* The first byte from `from` on that differs, or -1: lengths differ from the shorter's end on. */
