@@ -126,11 +126,11 @@ static __always_inline void choose_slot(struct slot_choice *best, __u32 set)
 
 /*
  * The home set while it has room to spare, else the emptier of the two. Most
- * connections are then found at the first look, and a table fills to five
- * sixths before a connection has to give way. When both are full, as in a flood
+ * connections are then found at the first look, and a table fills to four
+ * fifths before a connection has to give way. When both are full, as in a flood
  * of SYNs, what stays is spread as evenly by going where more would give way.
  */
-#define ROOM_TO_SPARE 2
+#define ROOM_TO_SPARE 4
 #define NO_ROOM (~0ULL)
 
 /*
