@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a tenant that is root in its namespace may try against its neighbours, the host and the wire: each
-attempt is stopped where it leaves the tenant's hands, and counted by its cause. (tests/net/ipvlan/faults takes
+attempt is stopped where it leaves the tenant's hands, and counted by its cause. (tests/faults takes
 the checks out of the data path one by one, and this test must notice.)"""
 import struct
 
