@@ -42,16 +42,25 @@ int instance_cookie(uint64_t *out)
 	return 0;
 }
 
-static int open_own(int root, bool create, int *out)
+#define NAME_SIZE 32
+
+/* Of the directory of this network namespace. */
+static int own_name(char name[NAME_SIZE])
 {
 	uint64_t cookie;
-	char name[32];
 	int err = instance_cookie(&cookie);
 
-	if (err)
-		return err;
-	snprintf(name, sizeof(name), "%llu", (unsigned long long)cookie);
-	return bpffs_subdir(root, name, create, out);
+	if (!err)
+		snprintf(name, NAME_SIZE, "%llu", (unsigned long long)cookie);
+	return err;
+}
+
+static int open_own(int root, bool create, int *out)
+{
+	char name[NAME_SIZE];
+	int err = own_name(name);
+
+	return err ? err : bpffs_subdir(root, name, create, out);
 }
 
 /* A restore that was killed has not happened (W1): unless its command is still at it. */
@@ -112,6 +121,16 @@ int instance_lock(int dir, unsigned int seconds)
 	return err ? err : -ENOENT;
 }
 
+/* One that could not be completed goes, unless there is something in it. Under its lock. */
+static void remove_empty(void)
+{
+	_cleanup_fd_ int root = -1;
+	char name[NAME_SIZE];
+
+	if (own_name(name) == 0 && bpffs_open(false, &root) == 0)
+		unlinkat(root, name, AT_REMOVEDIR);
+}
+
 /*
  * A directory may be removed between its opening and its locking: then there is a
  * new one to make.
@@ -129,10 +148,13 @@ int instance_dir_locked(unsigned int seconds, int *out)
 	}
 	if (err == -ENOENT)
 		err = goes_away();
-	if (!err)
-		err = lifeline_tie(dir);
 	if (err)
 		return err;
+	err = lifeline_tie(dir);
+	if (err) {
+		remove_empty();
+		return err;
+	}
 	*out = take_fd(dir);
 	return 0;
 }
@@ -332,15 +354,13 @@ int instance_remove_lb(struct cv *cv)
 int instance_remove_dir(int dir)
 {
 	_cleanup_fd_ int root = -1;
-	uint64_t cookie;
-	char name[32];
-	int err = instance_cookie(&cookie);
+	char name[NAME_SIZE];
+	int err = own_name(name);
 
 	if (!err)
 		err = bpffs_open(false, &root);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), "%llu", (unsigned long long)cookie);
 	if (faccessat(dir, "ipvlan", F_OK, 0) == 0)
 		return 0;
 	return bpffs_remove(root, name);

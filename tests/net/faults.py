@@ -75,6 +75,7 @@ class Faults:
         self.lab = lab
         self.words = {"s1": lab.ns("s1"), "s2": lab.ns("s2"), "dir": directory}
         self.done = collections.Counter()
+        self.cookie = lab.cookie("host")
         self.start = collections.Counter(call for call, _, _ in self.calls("--version"))
 
     def culvert(self, text, check=True, strace=()):
@@ -133,6 +134,10 @@ class Faults:
                 shown.append(file.read())
         return "\n".join(shown)
 
+    def pins(self):
+        """What there is in the bpffs."""
+        return self.lab.run("host", ["find", f"/proc/1/root/run/culvert/{self.cookie}"], False)[1]
+
     # ---- one instant ---------------------------------------------------------------------------
 
     def calls(self, command):
@@ -155,6 +160,7 @@ class Faults:
 
     def instant(self, name, scenario, what, before, after, middle):
         """Carries it out with that fault, says what came of it, and makes it not have happened."""
+        pins = self.pins()
         status, _, error = self.inject(scenario.command, what)
         kill = ":signal=" in what
         where = f"{name}: {what}: status {status}: {error.strip()}"
@@ -163,6 +169,8 @@ class Faults:
             lines = [line for line in error.splitlines() if not line.startswith("culvert save: ")] if not status else \
                 error.splitlines()
             expect(len(lines), 0 if status == 0 else 1, f"{where}: lines of error")
+            if status and not scenario.forward:
+                expect(sorted(self.pins().splitlines()), sorted(pins.splitlines()), f"{where}: what is pinned")
         now = self.state()
         if kill or (status and scenario.forward):
             expect(now in (before, after, middle), True, f"{where}: neither before:\n{differ(before, now)}\nnor after:\n"

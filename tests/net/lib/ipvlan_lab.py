@@ -80,12 +80,13 @@ class Lab:
         self.ip(name, "link set lo up")
 
     def cookie(self, name):
-        """Notes the instance that the namespace may get, for removal."""
+        """Notes the instance that the namespace may get, for removal; its number."""
         with self.inside(name), socket.socket() as sock:
             self.cookies.append(struct.unpack("Q", sock.getsockopt(1, 71, 8))[0])
         if "LAB_DIR" in os.environ and os.path.isdir(os.environ["LAB_DIR"]):
             with open(os.path.join(os.environ["LAB_DIR"], "instances"), "a", encoding="ascii") as file:
                 file.write(f"{self.cookies[-1]}\n")
+        return self.cookies[-1]
 
     @contextlib.contextmanager
     def inside(self, name):
