@@ -10,29 +10,41 @@ cluster
 service -t 80 -s rr
 load_begin
 
-# One editor: a service with four servers, of which it changes one and removes another.
+# One editor: a service with sixty servers, each of which it changes; every third it removes. Some of
+# that by commands of their own, the rest by one that makes edit after edit.
+SERVERS=60
 editor() {
 	local port=$((1000 + $1)) n
 	ipvsadm -A -t "$VIP:$port" -s wrr
-	for n in 1 2 3 4; do
-		ipvsadm -a -t "$VIP:$port" -r "192.168.10.$n:$port" -g -w $n
-	done
+	ipvsadm -a -t "$VIP:$port" -r "192.168.10.1:$port" -g -w 1
+	for ((n = 2; n <= SERVERS; n++)); do
+		echo "-a -t $VIP:$port -r 192.168.10.$n:$port -g -w $n"
+		echo "-e -t $VIP:$port -r 192.168.10.$n:$port -g -w $((n + $1))"
+	done | ipvsadm -R
+	for ((n = 3; n <= SERVERS; n += 3)); do
+		echo "-d -t $VIP:$port -r 192.168.10.$n:$port"
+	done | ipvsadm -R
 	ipvsadm -e -t "$VIP:$port" -r "192.168.10.2:$port" -g -w $((100 + $1))
-	ipvsadm -d -t "$VIP:$port" -r "192.168.10.3:$port"
 	ipvsadm -E -t "$VIP:$port" -s wlc
 }
+edits=$((16 * (4 + 2 * (SERVERS - 1) + SERVERS / 3)))
 
 wanted() {
-	local i
+	local i n weight
 	printf '%s\n' "-A -t $VIP:80 -s rr"
 	for i in 1 2 3; do
 		printf '%s\n' "-a -t $VIP:80 -r 192.168.10.$i:80 -g -w 1"
 	done
 	for i in {1..16}; do
-		printf '%s\n' "-A -t $VIP:$((1000 + i)) -s wlc" \
-			"-a -t $VIP:$((1000 + i)) -r 192.168.10.1:$((1000 + i)) -g -w 1" \
-			"-a -t $VIP:$((1000 + i)) -r 192.168.10.2:$((1000 + i)) -g -w $((100 + i))" \
-			"-a -t $VIP:$((1000 + i)) -r 192.168.10.4:$((1000 + i)) -g -w 4"
+		printf '%s\n' "-A -t $VIP:$((1000 + i)) -s wlc"
+		for ((n = 1; n <= SERVERS; n++)); do
+			case $n in
+			1) weight=1 ;;
+			2) weight=$((100 + i)) ;;
+			*) weight=$((n + i)) ;;
+			esac
+			[ $((n % 3)) -eq 0 ] || printf '%s\n' "-a -t $VIP:$((1000 + i)) -r 192.168.10.$n:$((1000 + i)) -g -w $weight"
+		done
 	done
 }
 
@@ -47,14 +59,14 @@ listings=0
 while kill -0 "${editors[@]}" 2>/dev/null; do
 	expect "$whole" grep -F ":80 " <(ipvsadm -Sn)
 	listings=$((listings + 1))
-done 
+done
 for pid in "${editors[@]}"; do
 	wait "$pid"
 done
 say "$listings listings meanwhile"
 expect "$(wanted | sort)" sort <(ipvsadm -Sn)
 
-figure locked.edits 128 "edits by 16 commands at once, none lost"
+figure locked.edits $edits "edits by 16 commands at once, none lost"
 figure locked.listings $listings "listings meanwhile, none broken"
 load_end >"$LAB_DIR/result"
 cat "$LAB_DIR/result" >&2
