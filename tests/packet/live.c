@@ -167,6 +167,24 @@ static void short_timeouts(void **state)
 	assert_true(is_live(&ack));
 }
 
+/* As long as the entry is needed, a timeout that was changed (--set) holds from the next packet on. */
+static void changed_timeout(void **state)
+{
+	struct cv_conn_common *c;
+
+	path_reset(path);
+	simple_service(path, false, IPPROTO_TCP);
+	say(&syn, 1);
+	say(&ack, 2);
+	c = table_find(path, &ack);
+	assert_int_equal(c->timeout, ESTABLISHED_TIMEOUT);
+	path->settings->timeout[CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED] = 300 * CV_HZ;
+	say(&ack, 1);
+	assert_false(is_live(&ack));
+	assert_int_equal(c->timeout, 300 * CV_HZ);
+	expect_conn(path, &ack, "ESTABLISHED", 300);
+}
+
 /* The first one's tag gets the client of the second, as if their hashes were the same. */
 static void give_client(const struct packet *first, const struct packet *second, __u32 *tag)
 {
@@ -316,7 +334,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(ends_with_the_state), cmocka_unit_test(deleted),
 	cmocka_unit_test(short_timeouts),      cmocka_unit_test(twins),
 	cmocka_unit_test(same_client),	       cmocka_unit_test(strangers),
-	cmocka_unit_test(same_key),
+	cmocka_unit_test(same_key),	       cmocka_unit_test(changed_timeout),
 	cmocka_unit_test(several_addresses),
 };
 

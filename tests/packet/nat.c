@@ -3,6 +3,9 @@
  * Masquerading, byte for byte: what comes out is the packet as it would have been
  * built for the other address and port, checksums computed from scratch.
  */
+#include <linux/if_ether.h>
+#include <linux/udp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,7 +129,16 @@ static void with_options(void **state)
 	}
 }
 
-/* Any payload, so that the checksums take every value they can, 0 and 0xffff among them. */
+/* Its checksum comes out as 0, which would mean that it has none. */
+static bool checksum_is_nothing(const struct packet *p)
+{
+	struct frame f;
+
+	frame_build(&f, p);
+	return memcmp(f.data + ETH_HLEN + (p->v6 ? 40 : 20) + offsetof(struct udphdr, check), "\xff\xff", 2) == 0;
+}
+
+/* Any payload, so that the checksums take many values (in the long form all), and 0 in any case. */
 static void many_checksums(void **state)
 {
 	uint8_t mac[6];
@@ -134,20 +146,27 @@ static void many_checksums(void **state)
 	server_mac(1, mac);
 	for (int i = 0; i < 2 * DOORS; i++) {
 		enum door door = (enum door)(i % DOORS);
+		unsigned int nothing = 0;
 
 		begin(door, i / DOORS, IPPROTO_UDP);
-		for (unsigned int port = 1; port < 65536; port += getenv("CULVERT_LONG") ? 1 : 97) {
-			struct packet p = request(i / DOORS, IPPROTO_UDP);
+		for (unsigned int port = 1; port < 65536; port++) {
+			struct packet p = request(i / DOORS, IPPROTO_UDP), out;
 
 			p.sport = (uint16_t)port;
 			p.payload = (uint16_t)(port % 3);
-			check(door, p, to_server(p), mac, REAL_MAC);
+			out = to_server(p);
+			if (checksum_is_nothing(&out))
+				nothing++;
+			else if (port % 97 != 1 && !getenv("CULVERT_LONG"))
+				continue;
+			check(door, p, out, mac, REAL_MAC);
 			if (port % 512 < 97) {
 				path_advance(path, 301 * CV_HZ);
 				path_sweep(path);
 				path->dests[0].neigh_seen = path->clock->now;
 			}
 		}
+		assert_true(nothing > 0);
 	}
 }
 

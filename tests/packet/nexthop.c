@@ -149,18 +149,24 @@ static void unresolved(void **state)
 	}
 }
 
-/* However large the packet: its MTU is not known yet. */
+/* However large the packet: its MTU is not known yet, or is more than any packet's. */
 static void unresolved_large(void **state)
 {
-	struct outcome o;
-	struct frame f;
+	for (int huge = 0; huge < 2; huge++) {
+		uint32_t dest;
+		struct outcome o;
+		struct frame f;
 
-	server_at(false, "192.168.7.99");
-	frame_build(&f, &(struct packet){ .payload = 1460, .df = true });
-	path_send(path, XDP_DOOR, &f, 0, &o);
-	assert_int_equal(o.fate, SENT);
-	assert_int_equal(o.out.len, f.len);
-	assert_int_equal(path_cause(path, CV_C_RESOLVING), 1);
+		world_ip("link set real0 mtu %d", huge ? 65535 : 1500);
+		dest = server_at(false, "192.168.7.99");
+		frame_build(&f, &(struct packet){ .payload = 1460, .df = true });
+		path_send(path, XDP_DOOR, &f, 0, &o);
+		assert_int_equal(o.fate, SENT);
+		assert_int_equal(o.out.len, f.len);
+		assert_int_equal(path_cause(path, CV_C_RESOLVING), 1);
+		assert_int_equal(hop_of(dest)->mtu, huge ? 0 : 1500);
+	}
+	world_ip("link set real0 mtu 1500");
 }
 
 /* ---- nowhere to go ----------------------------------------------------------------------------- */
