@@ -252,6 +252,8 @@ static void put_transport(struct frame *f, const struct packet *p, uint8_t proto
 		udp->len = htons((uint16_t)(sizeof(*udp) + p->payload));
 		put_payload(f, p);
 		udp->check = transport_sum(f, l4, proto);
+		if (!udp->check)	/* 0 would say that there is none (RFC 768) */
+			udp->check = 0xffff;
 	} else if (proto == IPPROTO_SCTP) {
 		put_sctp(f, p, sport, dport);
 	} else {
