@@ -53,14 +53,27 @@ static __always_inline bool live_l4(void *l4, __u32 ip, struct live *l)
 	return l->proto == IPPROTO_UDP && l->len >= ip + sizeof(struct udphdr);
 }
 
-/* `back`: from a real server, so that the source is not the client's end. */
-static __always_inline void live_ends(bool v6, bool back, void *saddr, void *daddr, __u32 ports, struct live *l)
+/*
+ * `back`: from a real server, so that the source is not the client's end. (Words and not
+ * memcpy(), which the compiler would do by bytes.)
+ */
+static __always_inline void live_ends(bool v6, bool back, void *ip, struct live *l)
 {
-	__u32 size = v6 ? sizeof(union cv_addr) : sizeof(__be32);
+	__u32 saddr = v6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr);
+	__u32 daddr = v6 ? offsetof(struct ipv6hdr, daddr) : offsetof(struct iphdr, daddr);
+	__u32 client = back ? daddr : saddr, other = back ? saddr : daddr;
+	__u32 ports = AT(__u32, ip, v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 
-	__builtin_memcpy(&l->caddr, back ? daddr : saddr, size);
-	__builtin_memcpy(&l->vaddr, back ? saddr : daddr, size);
 	l->ports = back ? ports << 16 | ports >> 16 : ports;
+	if (!v6) {
+		l->caddr.v4 = AT(__u32, ip, client);
+		l->vaddr.v4 = AT(__u32, ip, other);
+		return;
+	}
+	l->caddr.q[0] = AT(__u64, ip, client);
+	l->caddr.q[1] = AT(__u64, ip, client + 8);
+	l->vaddr.q[0] = AT(__u64, ip, other);
+	l->vaddr.q[1] = AT(__u64, ip, other + 8);
 }
 
 static __always_inline bool live_parse4(enum live_in in, bool back, void *data, void *end, struct live *l)
@@ -72,7 +85,7 @@ static __always_inline bool live_parse4(enum live_in in, bool back, void *data, 
 		return false;
 	l->proto = ip->protocol;
 	l->len = bpf_ntohs(ip->tot_len);
-	live_ends(false, back, &ip->saddr, &ip->daddr, AT(__u32, ip, sizeof(*ip)), l);
+	live_ends(false, back, ip, l);
 	return live_l4(ip + 1, sizeof(*ip), l);
 }
 
@@ -85,7 +98,7 @@ static __always_inline bool live_parse6(enum live_in in, bool back, void *data, 
 		return false;
 	l->proto = ip->nexthdr;
 	l->len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	live_ends(true, back, &ip->saddr, &ip->daddr, AT(__u32, ip, sizeof(*ip)), l);
+	live_ends(true, back, ip, l);
 	return live_l4(ip + 1, sizeof(*ip), l);
 }
 
