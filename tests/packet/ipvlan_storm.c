@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -535,13 +534,7 @@ static void play_round(uint64_t round)
 
 static void storm(void **state)
 {
-	const char *one = getenv("CULVERT_SEED"), *many = getenv("CULVERT_STORM");
-	uint64_t goal = many ? strtoull(many, NULL, 10) : getenv("CULVERT_LONG") ? 10000000 : 200000;
-	uint64_t round = one ? strtoull(one, NULL, 10) : (uint64_t)time(NULL) * 1000;
-
-	do
-		play_round(round++);
-	while (!one && sent_in < goal);
+	mutate_rounds(play_round, &sent_in, 200000, 10000000);
 	figure("attacks.ipvlan", sent_in, "malformed packets at ipvlan's hooks, none from another's address, each counted once");
 	print_message("%lu packets\n", (unsigned long)sent_in);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mutate.h"
 #include "world.h"
@@ -200,4 +202,16 @@ void mutate_packet(uint64_t seed, struct frame *f, uint32_t *mark)
 	for (hurt = hurt < 4 ? 0 : hurt - 3; hurt; hurt--)
 		mutate_damage(&r, f);
 	*mark = pick(&r, 64) ? 0 : pick(&r, 3);
+}
+
+void mutate_rounds(void (*play_round)(uint64_t round), const uint64_t *sent_in, uint64_t quick,
+		   uint64_t thorough)
+{
+	const char *one = getenv("CULVERT_SEED"), *many = getenv("CULVERT_STORM");
+	uint64_t goal = many ? strtoull(many, NULL, 10) : getenv("CULVERT_LONG") ? thorough : quick;
+	uint64_t round = one ? strtoull(one, NULL, 10) : (uint64_t)time(NULL) * 1000;
+
+	do
+		play_round(round++);
+	while (!one && *sent_in < goal);
 }

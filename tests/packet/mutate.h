@@ -26,4 +26,11 @@ void mutate_damage(uint64_t *r, struct frame *f);
 /* `mark`: the firewall mark that goes with it, mostly 0. */
 void mutate_packet(uint64_t seed, struct frame *f, uint32_t *mark);
 
+/*
+ * Plays round after round until as many packets as a quick or a long test has were sent, which `*sent_in`
+ * counts. CULVERT_SEED=N: that round alone; CULVERT_STORM=N: that many packets.
+ */
+void mutate_rounds(void (*play_round)(uint64_t round), const uint64_t *sent_in, uint64_t quick,
+		   uint64_t thorough);
+
 #endif

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -486,13 +485,7 @@ static void play_round(uint64_t round)
 
 static void storm(void **state)
 {
-	const char *one = getenv("CULVERT_SEED"), *many = getenv("CULVERT_STORM");
-	uint64_t goal = many ? strtoull(many, NULL, 10) : getenv("CULVERT_LONG") ? 100000000 : 1000000;
-	uint64_t round = one ? strtoull(one, NULL, 10) : (uint64_t)time(NULL) * 1000;
-
-	do
-		play_round(round++);
-	while (!one && sent_in < goal);
+	mutate_rounds(play_round, &sent_in, 1000000, 100000000);
 	figure("attacks.storm", sent_in, "malformed packets, nothing of others dropped, each counted once");
 	print_message("%lu packets\n", (unsigned long)sent_in);
 }
