@@ -83,7 +83,7 @@ static void show_common(struct cv *cv, const struct cv_conn_common *c, uint32_t 
 	out->seconds_left =
 		(tag & CV_TAG_LIVE && tag & CV_TAG_SEEN ? c->timeout : c->expires - now) / CV_HZ;
 	out->in_pkts = c->in_pkts;
-	out->method = c->method;
+	out->method = c->method < CV_TRACKED ? c->method : CV_MASQ;
 	out->dest_family = out->family;
 	out->timeout = (c->timeout + CV_HZ - 1) / CV_HZ;
 	out->inactive = ctl & CV_CTL_INACTIVE;

@@ -17,6 +17,7 @@
 #include "mapkeys.h"
 #include "sysctl.h"
 #include "tchook.h"
+#include "tracked.h"
 #include "why.h"
 
 #define LOOPBACK_IFINDEX 1
@@ -26,6 +27,7 @@
 struct needs {
 	struct culvert0_wants family[2];	/* IPv4, IPv6 */
 	bool answers;				/* a masq real server is the director itself */
+	bool tracked;				/* conntrack masquerades */
 };
 
 static void cleanup_needs(struct needs *n)
@@ -160,9 +162,9 @@ static const uint32_t switch_flag[2] = { CV_DEV_FORWARD4, CV_DEV_FORWARD6 };
 static const int families[2] = { AF_INET, AF_INET6 };
 
 /* A kernel without the family forwards nothing of it. */
-static int host_forwards(int i, bool *forwards)
+int culvert0_forwards(uint8_t family, bool *forwards)
 {
-	int on = 0, err = sysctl_dev_get(families[i], "all", "forwarding", &on);
+	int on = 0, err = sysctl_dev_get(family, "all", "forwarding", &on);
 
 	*forwards = on;
 	return err == -ENOENT ? 0 : err;
@@ -175,7 +177,7 @@ int culvert0_check(uint8_t family)
 
 	if (family == AF_INET)
 		return 0;
-	err = host_forwards(1, &forwards);
+	err = culvert0_forwards(AF_INET6, &forwards);
 	if (err || forwards)
 		return err;
 	err = sysctl_dev_get(AF_INET6, "all", switch_name[1], &on);
@@ -254,7 +256,7 @@ static int set_flag(struct cv *cv, struct device *d, uint32_t flag, bool on)
 static int plan_forwarding(struct cv *cv, struct devices *d, const struct needs *n, int i)
 {
 	bool host;
-	int err = host_forwards(i, &host);
+	int err = culvert0_forwards(families[i], &host);
 
 	for (size_t at = 0; at < d->n && !err; at++) {
 		struct device *dev = &d->all[at];
@@ -329,7 +331,7 @@ static int settle_rules(struct cv *cv, struct rtnl *nl, const struct devices *d,
 	return (err == -EAFNOSUPPORT || err == -EOPNOTSUPP) && !w->n_marks ? 0 : err;
 }
 
-/* ---- answers of local masq real servers -------------------------------------------- */
+/* ---- answers that are seen where they leave -------------------------------------------- */
 
 static int settle_answers(struct cv *cv, const struct devices *d, bool wanted)
 {
@@ -378,8 +380,12 @@ static int apply(struct cv *cv, const struct needs *n)
 		if (!err)
 			err = start_forwarding(&d, i);
 	}
+	if (!err && !n->tracked)
+		err = tracked_settle(cv, false);
 	if (!err)
-		err = settle_answers(cv, &d, n->answers);
+		err = settle_answers(cv, &d, n->answers || n->tracked);
+	if (!err && n->tracked)		/* its answers are counted from its first connection on */
+		err = tracked_settle(cv, true);
 	if (!err && !needed(n))
 		err = culvert0_device_down(cv, &nl);
 	return err;
@@ -429,6 +435,7 @@ static int settle_all(struct cv *cv)
 	if (err)
 		return err;
 	n.answers = any_local_masq(cv);
+	n.tracked = cv->settings->conntrack;
 	return apply(cv, &n);
 }
 

@@ -50,6 +50,9 @@ int culvert0_settle(struct cv *cv);
 /* Takes all of it away. */
 int culvert0_remove(struct cv *cv);
 
+/* Does the host forward for all devices? */
+int culvert0_forwards(uint8_t family, bool *forwards);
+
 /* Can services by mark of this family be had? -EOPNOTSUPP: and cv_why() says what to do. */
 int culvert0_check(uint8_t family);
 

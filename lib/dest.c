@@ -16,6 +16,7 @@
 #include "scheduler.h"
 #include "settings.h"
 #include "slots.h"
+#include "tracked.h"
 #include "why.h"
 
 /* In the order in which the kernel looks: ip_vs_genl_set_cmd(), then ip_vs_add_dest(). */
@@ -246,6 +247,17 @@ static int make(struct txn *t, uint32_t service, const struct cv_dest_spec *spec
 	return 0;
 }
 
+/* What conntrack masquerades, the host's rules know first. */
+static int learn(struct cv *cv, const struct cv_dest_spec *spec, uint32_t slot)
+{
+	int err;
+
+	if (spec->method != CV_MASQ || !cv->settings->conntrack)
+		return 0;
+	err = tracked_check(spec->family);
+	return err ? err : tracked_learn(cv, slot);
+}
+
 int cv_dest_add(struct cv *cv, const struct cv_service_key *key, const struct cv_dest_spec *spec)
 {
 	uint32_t service, slot;
@@ -277,7 +289,8 @@ int cv_dest_add(struct cv *cv, const struct cv_service_key *key, const struct cv
 		return err;
 	link_in(&t, service, slot, spec->weight);
 	update(&t, dest_at(cv, slot), spec, &host);
-	return txn_commit(&t);
+	err = learn(cv, spec, slot);
+	return err ? err : txn_commit(&t);
 }
 
 int cv_dest_edit(struct cv *cv, const struct cv_service_key *key, const struct cv_dest_spec *spec)
@@ -305,7 +318,8 @@ int cv_dest_edit(struct cv *cv, const struct cv_service_key *key, const struct c
 	sched_changed(&t, &c);
 	update(&t, dest_at(cv, slot), spec, &host);
 	txn_set(&t, &svc->generation, svc->generation + 1);
-	return txn_commit(&t);
+	err = learn(cv, spec, slot);
+	return err ? err : txn_commit(&t);
 }
 
 /* Out of the list and into the trash; `before` stands before it, or is CV_NONE. */

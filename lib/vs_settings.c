@@ -2,7 +2,7 @@
 /*
  * net.ipv4.vs.* by the kernel's names and meanings
  * (Documentation/networking/ipvs-sysctl.rst): one table says where each stands
- * in struct cv_settings, what it may be, and why something is refused.
+ * in struct cv_settings, and what it may be.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,10 +12,12 @@
 #include <string.h>
 
 #include "culvert.h"
+#include "culvert0.h"
 #include "defence.h"
 #include "instance.h"
 #include "journal.h"
 #include "settings.h"
+#include "tracked.h"
 #include "why.h"
 
 #define PREFIX "net.ipv4.vs."
@@ -25,9 +27,8 @@ struct vs_setting {
 	size_t at;		/* in struct cv_settings */
 	unsigned int values;	/* how many; 1 but for sync_threshold */
 	uint32_t most;
-	uint32_t allowed;	/* bit N: the value N works; 0: every value up to most */
-	const char *why;	/* why the others are refused */
 	bool automatic;		/* 1 and 2 follow the free memory: defence.h */
+	bool beside;		/* something stands beside the maps for it: culvert0.h */
 	/* What else the values must be; NULL: nothing. */
 	int (*judge)(const struct vs_setting *s, const uint32_t *values);
 };
@@ -60,7 +61,7 @@ static const struct vs_setting table[] = {
 	{ AT(backup_only), .most = INT_MAX },
 	{ AT(cache_bypass), .most = INT_MAX },
 	{ AT(conn_reuse_mode), .most = INT_MAX },
-	{ AT(conntrack), .most = 1, .allowed = 1, .why = "what the load balancer sends does not cross conntrack" },
+	{ AT(conntrack), .most = INT_MAX, .beside = true },
 	{ AT(drop_entry), .most = 3, .automatic = true },
 	{ AT(drop_packet), .most = 3, .automatic = true },
 	{ AT(expire_nodest_conn), .most = INT_MAX },
@@ -185,8 +186,6 @@ static int judge(const struct vs_setting *s, const char *text, uint32_t *values)
 
 	if (err)
 		return err;
-	if (s->allowed && !(s->allowed >> values[0] & 1))
-		return cv_fail(-EOPNOTSUPP, "%s cannot be %s: %s", s->name, text, s->why);
 	return s->judge ? s->judge(s, values) : 0;
 }
 
@@ -222,26 +221,51 @@ static bool automatic(const struct cv *cv, const struct vs_setting *about, uint3
 	return false;
 }
 
+static int store(struct cv *cv, const struct vs_setting *s, const uint32_t *values)
+{
+	struct txn t;
+
+	txn_begin(&t, cv);
+	for (unsigned int i = 0; i < s->values; i++)
+		txn_set(&t, &words(cv, s)[i], values[i]);
+	if (s->beside)
+		txn_set(&t, &cv->journal->routes_due, ROUTES_ALL);
+	return txn_commit(&t);
+}
+
+/* What stands beside the maps follows, or it has not happened. */
+static int follow(struct cv *cv, const struct vs_setting *s, const uint32_t *before)
+{
+	char why[512];
+	int err = culvert0_settle(cv);
+
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "%s", cv_why());
+	store(cv, s, before);
+	return cv_fail(err, "%s", why);
+}
+
 int cv_setting_set(struct cv *cv, const char *name, const char *text)
 {
-	uint32_t values[CV_SETTING_VALUES];
+	uint32_t values[CV_SETTING_VALUES], before[CV_SETTING_VALUES];
 	const struct vs_setting *s;
-	struct txn t;
 	int err = known(name, &s);
 
 	if (err)
 		return err;
-	memcpy(values, words(cv, s), s->values * sizeof(*values));
+	memcpy(before, words(cv, s), s->values * sizeof(*before));
+	memcpy(values, before, s->values * sizeof(*values));
 	err = judge(s, text, values);
 	if (!err && s->automatic && values[0] == 2)
 		values[0] = 1;
 	if (!err && s->automatic && values[0] == 1)
 		err = defence_watch(cv);
-	if (err)
-		return err;
-	txn_begin(&t, cv);
-	for (unsigned int i = 0; i < s->values; i++)
-		txn_set(&t, &words(cv, s)[i], values[i]);
-	err = txn_commit(&t);
+	if (!err && s->beside && values[0])
+		err = tracked_prepare(cv);
+	if (!err)
+		err = store(cv, s, values);
+	if (!err && s->beside)
+		err = follow(cv, s, before);
 	return err || !s->automatic || automatic(cv, s, values[0]) ? err : defence_rest(cv);
 }

@@ -47,6 +47,14 @@ def nftables(lane):
                 net__netfilter__nf_conntrack_tcp_loose=1)
 
 
+def tracked(lane, **options):
+    """Masquerading by conntrack=1: the kernel's nat rewrites what culvert has chosen. Flows as nftables()'s."""
+    culvert(lane, method="-m", dests=1, families=(4, 6), **options)
+    lane.culvert("sysctl", "conntrack=1", "sloppy_tcp=1")
+    lane.sysctl("d", net__netfilter__nf_conntrack_tcp_be_liberal=1,
+                net__netfilter__nf_conntrack_tcp_loose=1)
+
+
 def yardstick(lane, max_flows=1_200_000, tunnel=False):
     words = ["yardstick", "d0", "--to", "d1", "--vip", VIP[4], "--port", PORT, "--servers",
              lane.servers, "--max-flows", max_flows, "--dmac", lane.mac["s0"],

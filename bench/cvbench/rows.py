@@ -100,6 +100,7 @@ NAT = nat_lane("nat")
 NAT_LARGE = nat_lane("nat-large", max_conns=ROOM)
 IPIP = culvert_lane("ipip", method="-i")
 IPIP_LARGE = culvert_lane("ipip-large", max_conns=ROOM, method="-i")
+TRACKED = LaneKind("tracked", lanes.tracked, servers=1)
 FLOOD = culvert_lane("flood")
 CULVERT0 = LaneKind("culvert0", lanes.culvert0)
 
@@ -168,6 +169,8 @@ def culvert_rows():
         yield Row(f"ipip-{name}", f"culvert IPIP, {_of(name)}",
                   _roomy(count, IPIP, IPIP_LARGE), count,
                   goals=(Goal(0.80, f"dr-{name}"),), quick=count == 1000)
+    yield Row("nat-conntrack-1k", "culvert NAT, conntrack=1, requests, 1k flows", TRACKED, 1000,
+              syn=False, goals=(Goal(0.75, "nft-1k"),))
     for kind, options in (("gue", "-i --tun-type gue --tun-port 6080"), ("gre", "-i --tun-type gre")):
         yield Row(f"{kind}-1k", f"culvert {kind.upper()}, 1k flows",
                   culvert_lane(kind, method=options), 1000, goals=(Goal(0.80, "dr-1k"),))

@@ -27,6 +27,16 @@ static __always_inline void adopt_read(const struct cv_conn_record *r, struct ne
 	n->fwmark = r->fwmark;
 }
 
+/* What had a mark was chosen behind netfilter. */
+static __always_inline __u8 adopt_method(const struct cv_dest *dest, const struct cv_conn_record *r)
+{
+	__u32 method = dest->flags & CV_DEST_METHOD;
+
+	if (!settings.tracked || method != CV_MASQ || r->ctl & CV_CTL_TEMPLATE)
+		return method;
+	return r->fwmark ? CV_RETRACKED : CV_TRACKED;
+}
+
 static __always_inline int adopt(struct __sk_buff *skb)
 {
 	struct new_conn *n = new_conn();
@@ -42,6 +52,7 @@ static __always_inline int adopt(struct __sk_buff *skb)
 	if (!dest || !(dest->flags & CV_DEST_AVAILABLE))
 		return CV_ADOPT_BAD;
 	adopt_read(&r, n);
+	n->method = adopt_method(dest, &r);
 	made = conn_make(dest, r.dest, n, &id);
 	if (made != CONN_MADE)
 		return made == CONN_THERE ? CV_ADOPT_THERE : made == CONN_LOCKED ? CV_ADOPT_LOCKED : CV_ADOPT_FULL;

@@ -50,6 +50,8 @@ static __noinline int answer_first(struct __sk_buff *skb, struct flow *f, struct
 	f->sport = ports[0];
 	f->dport = ports[1];
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
+	if (settings.tracked)
+		tracked_answer(f);
 	if (!find_reply(f, &w->fresh.conn))
 		return TC_NEXT;
 	w->fresh.state = FRAG_DECIDED;
@@ -100,6 +102,8 @@ static __noinline int answer_error(struct __sk_buff *skb, struct flow *f)
 	a->at = f->l4 + sizeof(h);
 	if (!about_parse(skb, f->v6, a))
 		return TC_NEXT;
+	if (settings.tracked)
+		tracked_error(f, &a->key);
 	a->key.reply = true;
 	if (!conn_find_slot(&a->key, 0, &a->conn))
 		return TC_NEXT;
@@ -125,6 +129,8 @@ static __always_inline int tc_answers_door(struct __sk_buff *skb)
 	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
 	switch (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, &f, true)) {
 	case PARSED:
+		if (settings.tracked)
+			tracked_answer(&f);
 		return find_reply(&f, &id) ? answer_rewrite(skb, &f, &id, false) : TC_NEXT;
 	case PARSE_FRAGMENT:
 		return answer_fragment(skb, &f);

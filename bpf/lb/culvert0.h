@@ -28,7 +28,7 @@ static __always_inline int tc_culvert0_door(struct __sk_buff *skb)
 
 	if (tunneled(skb))
 		return tc_pass(CV_C_PASS_OTHER);
-	rc = skb->ingress_ifindex && !settings.conntrack ? live_routed(skb) : LIVE_NOT;
+	rc = skb->ingress_ifindex ? live_routed(skb) : LIVE_NOT;
 	if (rc != LIVE_NOT)
 		return rc;
 	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);

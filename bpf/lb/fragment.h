@@ -11,6 +11,7 @@
 #define CULVERT_BPF_LB_FRAGMENT_H
 
 #include "frag_join.h"
+#include "tracked.h"
 
 /* ---- deciding ------------------------------------------------------------- */
 
@@ -131,6 +132,8 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	ctl = READ_ONCE(c->ctl);
 	if (!(ctl & CV_CTL_LIVE) || (ctl ^ q->conn.ctl) & CV_CTL_GEN)
 		return tc_drop(CV_C_DROP_ERROR);
+	if (is_tracked(c))		/* the stack puts them together before it looks at them */
+		return tracked_pass(skb, f, c);
 	reply = q->verdict == V_REPLY;
 	frag_hop(skb, f, dest, q->conn.slot, reply, &s->hop);
 	f->proto = g->offset ? 0 : c->proto;	/* 0: there are no ports to rewrite */
@@ -324,6 +327,8 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 	}
 	q->conn.slot = slot;
 	q->conn.ctl = ctl;
+	if (is_tracked(c))
+		return frag_settle(skb, V_SEND);
 	frag_hop(skb, f, dest, slot, reply, &s->hop);
 	if (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
 	    (c->method == CV_TUNNEL || flags & FRAG_ONCE || f->ttl <= 1 || (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||

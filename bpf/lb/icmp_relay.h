@@ -17,6 +17,7 @@
 #include "icmp.h"
 #include "open.h"
 #include "tc_xmit.h"
+#include "tracked.h"
 
 #define ICMP_SOURCE_QUENCH 4
 #define ICMPV6_INFO_MASK 0x80
@@ -168,6 +169,10 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 	dest = dest_at(index);
 	if (!dest)	/* one that was taken out still hears of what it sent: ip_vs_in_icmp() does not ask */
 		return tc_drop(CV_C_DROP_NODEST);
+	if (is_tracked(c)) {
+		count_in(index, f->len);
+		return tracked_pass(skb, f, c);
+	}
 	tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
 	count_in(index, f->len);
 	if (c->method == CV_MASQ) {

@@ -25,6 +25,8 @@ struct decision {
 	bool once;		/* ... for itself alone (one-packet scheduling) */
 	bool xdp;		/* set by the door: leave what it cannot finish to tc, before a choice is made */
 	bool front;		/* ... netfilter has not seen the packet, and may mark it */
+	bool routed;		/* ... netfilter has seen it */
+	bool own;		/* ... it is the director's own */
 	bool bypass;		/* of V_UNREACH: unless the packet can go on without a destination (cache_bypass) */
 	bool call;		/* set by the door: the Call-ID has been found */
 };
@@ -83,6 +85,19 @@ static __always_inline enum verdict opened(int made, struct decision *out)
 }
 
 /*
+ * How the connection's packets leave. Conntrack has those of clients elsewhere, and
+ * none that ends with its packet, as with IPVS (ip_vs_update_conntrack()).
+ */
+static __always_inline __u8 conn_method(const struct cv_dest *dest, const struct flow *f, const struct decision *out)
+{
+	__u32 method = dest->flags & CV_DEST_METHOD;
+
+	if (likely(!settings.tracked) || method != CV_MASQ || out->once || out->own || f->quoted)
+		return method;
+	return out->routed ? CV_RETRACKED : CV_TRACKED;
+}
+
+/*
  * Fills in what comes from the destination, counts the connection (or template)
  * there and puts it into the table; gives the count back if that fails.
  */
@@ -93,7 +108,6 @@ static __always_inline int conn_make(struct cv_dest *dest, __u32 chosen, struct 
 	n->daddr = dest->addr;
 	if (!n->key.v6 && dest->flags & CV_DEST_IPV6)
 		__builtin_memset(&n->daddr, 0, sizeof(n->daddr));
-	n->method = dest->flags & CV_DEST_METHOD;
 	n->dest = chosen;
 	dest_add_conn(dest, n->ctl);
 	made = conn_insert(n, id);
@@ -121,6 +135,7 @@ static __always_inline enum verdict open_conn(const struct flow *f, __u32 chosen
 	n->ctl = first_ctl(f, dest->flags & CV_DEST_METHOD, flags);
 	n->timeout = first_timeout(f, n->ctl);
 	n->fwmark = f->mark;
+	n->method = conn_method(dest, f, out);
 	made = conn_make(dest, chosen, n, &out->conn);
 	if (made == CONN_MADE)
 		count_conn(chosen);

@@ -130,6 +130,7 @@ static __always_inline enum verdict template_find(struct cv_service *svc, __u32 
 	n->fwmark = f->mark;
 	n->ctl = CV_CTL_TEMPLATE;
 	n->control = (__u32)n->call;
+	n->method = dest->flags & CV_DEST_METHOD;
 	made = conn_make(dest, chosen, n, id);
 	if (made == CONN_MADE && n->call)
 		template_note_call(f->v6, id);

@@ -17,6 +17,7 @@
 #include "split.h"
 #include "stray.h"
 #include "tc_xmit.h"
+#include "tracked.h"
 #include "tunneled.h"
 
 /* Sends an ICMP error about the packet back to its sender. */
@@ -88,6 +89,8 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	if (!f || !conn || !conn->c || !s)
 		return tc_drop(CV_C_DROP_ERROR);
 	c = conn->c;
+	if (is_tracked(c))
+		return tracked_send(skb, f, conn);
 	index = c->dest;
 	dest = dest_at(index);
 	if (dest)
@@ -270,8 +273,8 @@ static __noinline int tc_stray(struct __sk_buff *skb, struct flow *f)
 	if (!f || !s || !is_stray(f))
 		return STRAY_NOT;
 	tc_route(skb, &f->daddr, &f->saddr, (f->v6 ? ROUTE_V6 : 0) | ROUTE_FORWARDED, &s->hop);
-	if (s->hop.nh.flags & CV_NH_LOCAL)
-		return STRAY_LOCAL;
+	if (s->hop.nh.flags & CV_NH_LOCAL)	/* conntrack may know of it, if it was masqueraded */
+		return settings.tracked ? STRAY_NOT : STRAY_LOCAL;
 	return s->hop.nh.ifindex && f->ttl > 1 ? STRAY_FORWARDED : STRAY_NOT;
 }
 
@@ -280,7 +283,8 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 {
 	struct icmp_error e = {};
 	/* Fragments have no ports that rules could lead them by: their packets get no mark. */
-	struct decision d = { .front = !whole && skb->ifindex != settings.culvert0 };
+	bool routed = skb->ifindex == settings.culvert0;
+	struct decision d = { .front = !whole && !routed, .routed = routed, .own = routed && !skb->ingress_ifindex };
 	struct conn_ref conn = {};
 	__u32 otherwise = CV_C_DROP_NODEST, how;
 	enum stray stray = STRAY_NOT;

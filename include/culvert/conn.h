@@ -164,6 +164,9 @@ enum cv_method {
 	CV_TUNNEL = 2,
 	CV_DROUTE = 3,
 	CV_BYPASS = 4,
+	/* Of connections alone: masquerading that the kernel's conntrack does (bpf/lb/tracked.h) ... */
+	CV_TRACKED = 5,
+	CV_RETRACKED = 6,	/* ... for packets that had crossed netfilter when the server was chosen */
 };
 
 /*

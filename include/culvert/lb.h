@@ -322,7 +322,8 @@ struct cv_settings {
 	__u32 lblcr_expiration;
 	__u32 culvert0;		/* ifindex of the device of that name; 0: there is none */
 	__u32 led;		/* CV_LED*, CV_MARKS*: what the kernel's rules lead to culvert0 */
-	__u32 reserved[12];
+	__u32 tracked;		/* new masq connections are conntrack's: lib/tracked.h */
+	__u32 reserved[11];
 };
 
 /* cv_settings.led, by family: packets for services by address */

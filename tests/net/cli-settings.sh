@@ -6,8 +6,7 @@ ours
 
 cluster
 before=$(culvert sysctl)
-refused "conntrack cannot be 1: what the load balancer sends does not cross conntrack" culvert sysctl conntrack=1
-refused "conntrack is at most 1" culvert sysctl conntrack=2
+refused "sync_version is at most 1" culvert sysctl sync_version=2
 refused "there is no setting nosuch" culvert sysctl nosuch=1
 refused "nat_icmp_send: \"yes\" is not a number" culvert sysctl nat_icmp_send=yes
 expect "$before" culvert sysctl

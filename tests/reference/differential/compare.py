@@ -137,6 +137,21 @@ def brief(pairs):
                     for name, value in pairs)
 
 
+def tracked(want, got):
+    """Rows of conntrack that only one of the sides has, apart by whether the other end is the one that the client sees."""
+    out = []
+    for left, right in ((want, got), (got, want)):
+        left = list(left)
+        for row in right:
+            if row in left:
+                left.remove(row)
+        for row in left:
+            ends = [word.partition("=")[2] for word in row.split() if word.startswith(("src=", "dst="))]
+            name = "tracked host" if len(ends) == 4 and ends[1] == ends[2] else "tracked server"
+            out.append((name, row, "") if right is got else (name, "", row))
+    return out
+
+
 def step(want, got, number):
     """The differences of one step."""
     if isinstance(want, list) and isinstance(got, list):
@@ -152,6 +167,8 @@ def step(want, got, number):
             continue
         if name == "connections":
             out += [("connections", *pair) for pair in connections(want[name], got[name], slack)]
+        elif name == "tracked":
+            out += tracked(want[name], got[name])
         elif isinstance(want[name], list):
             left, right = want[name], got[name]
             out += [("outgoing" if fewer_out(one, other) else name, one or "", other or "") for one, other in
