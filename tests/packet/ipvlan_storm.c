@@ -435,7 +435,9 @@ static bool check_slave_out(const struct shot *x, const struct view *v)
 		return true;
 	if (!source_is_right(x->in, v, x->slave))
 		return breaks("sent from what is not its own");
-	if (is_nd(v->icmp6) && ((v->behind && x->in->data[21] == 255) || v->icmp6 == 134 || v->icmp6 == 137 || !l2))
+	/* One behind extension headers is believed by nobody unless its hop limit is 255 (RFC 4861). */
+	if (is_nd(v->icmp6) &&
+	    (v->behind ? x->in->data[21] == 255 : v->icmp6 == 134 || v->icmp6 == 137 || !l2))
 		return breaks("a message that is a router's, or hidden, was let out");
 	if (v->icmp6 == 136 && !v->behind && !may_send_from(x->slave, x->in->data + 62, true))
 		return breaks("advertised an address that is not its own");
