@@ -287,6 +287,8 @@ class Maker:
         if kind == "client" and self.flows[flow].get("local"):      # differences, "raw"
             options = {name: value for name, value in options.items()
                        if name not in ("cut", "order") and (name, value) != ("bad", "length")}
+        if kind == "client" and self.marks and options.get("ttl", 2) < 2:       # differences, "marked-ttl"
+            del options["ttl"]
         self.steps.append([kind, flow, what, options])
 
     def near_end(self):
@@ -374,6 +376,8 @@ class Maker:
         if self.alive:
             flow = self.pick(self.alive)
             from_server = bool(self.has("nat")) and self.chance(0.5)
+            if self.flows[flow].get("local") and not from_server:       # differences, "liars"
+                return
             by = {"by": "192.168.7.254" if self.version == 4 else "fd07::254"} if from_server and self.chance(0.3) else {}
             self.steps.append(["error", flow, self.pick(("port", "host", "big", "time", "parameter", "quench")), from_server, by])
 
