@@ -9,6 +9,7 @@
 six=() none="0.0.0.0"
 [ "$family" = 4 ] || six=(-6) none="[::]"
 cluster
+marks_forward
 mute
 on director nft -f - <<-END
 	table inet marks {

@@ -19,6 +19,7 @@ add() {
 six=()
 [ "$family" = 4 ] || six=(-6)
 cluster
+marks_forward
 serve_names 7 r1 r2 r3
 serve_names 9 director
 on director nft -f - <<-END

@@ -30,6 +30,7 @@ add() {
 six=()
 [ "$family" = 4 ] || six=(-6)
 cluster
+marks_forward
 serve_names 7 r1 r2 r3
 before=$(traces)
 on director nft -f - <<-END

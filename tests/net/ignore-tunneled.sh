@@ -54,6 +54,7 @@ direct() {
 }
 
 cluster
+marks_forward
 six=() had=0
 [ "$family" = 4 ] || six=(-6)
 ip -n "$LAB-director" -6 rule add pref 0 to fd44::1 lookup main		# the mark is for what is inside

@@ -9,6 +9,7 @@
 six=()
 [ "$family" = 4 ] || six=(-6)
 cluster
+marks_forward
 mute
 ipvsadm -A -t "$VIP:80" -s rr
 ipvsadm -a -t "$VIP:80" -r "$R2:80" -g

@@ -15,6 +15,7 @@ forget() {
 six=()
 [ "$family" = 4 ] || six=(-6)
 cluster
+marks_forward
 serve_names 7 r1 r2 r3
 on director nft -f - <<-END
 	table inet marks {

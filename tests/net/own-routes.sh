@@ -12,6 +12,7 @@ vip() { [ "$family" = 4 ] && echo "10.9.9.$1" || echo "fd99::$1"; }
 at() { [ "$family" = 4 ] && echo "10.9.9.$1:$2" || echo "[fd99::$1]:$2"; }
 
 cluster
+marks_forward
 ipvsadm -A -t "$(at 1 80)" -s rr
 expect "$(vip 1)" routes
 ipvsadm -A -t "$(at 2 80)" -s rr

@@ -25,6 +25,7 @@ listings() {
 }
 
 cluster
+marks_forward
 serve_names 7 r1 r2 r3
 lab_host tenant
 ip -n "$LAB-director" link add front type veth peer name back

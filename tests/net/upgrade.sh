@@ -38,6 +38,7 @@ flock "$BUILD/tests" ninja -C "$BUILD" tests/other/culvert-newer tests/other/cul
 }
 layout=$(sed -n 's/^#define CV_LAYOUT_VERSION //p' "$(dirname "$0")/../../include/culvert/lb.h")
 cluster
+marks_forward
 cookie=$(tail -n1 "$LAB_DIR/instances")
 six=()
 [ "$family" = 4 ] || six=(-6)
