@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* All keys of a map, whatever happens to it meanwhile. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -54,30 +54,37 @@ static void what_cannot_be_read_is_an_error(void **state)
 	assert_null(k.keys);
 }
 
-/* Each key that the walk stands on may go: then it starts over, and must not do so for ever. */
+static uint32_t replacing; /* the next key to be put in the place of one that goes; 0: none goes */
+
+/* libbpf's, and what somebody else may do before the next call: the key that it told is gone, and there is another. */
+int bpf_map_get_next_key(int fd, const void *key, void *next)
+{
+	union bpf_attr attr = { .map_fd = (uint32_t)fd,
+				.key = (uintptr_t)key,
+				.next_key = (uintptr_t)next };
+	int err = (int)syscall(SYS_bpf, BPF_MAP_GET_NEXT_KEY, &attr, sizeof(attr));
+
+	if (!err && replacing) {
+		assert_int_equal(bpf_map_delete_elem(fd, next), 0);
+		put(fd, replacing++);
+	}
+	return err;
+}
+
+/* The key that the walk stands on may go: then it starts over, and must not do so for ever. */
 static void it_ends_while_keys_come_and_go(void **state)
 {
+	_cleanup_(map_keys_free) struct map_keys k = {};
 	_cleanup_fd_ int fd = make_hash();
-	pid_t pid;
 
-	for (uint32_t key = 0; key < ENTRIES; key += 2)
+	for (uint32_t key = 0; key < ENTRIES / 2; key++)
 		put(fd, key);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		for (uint32_t key = 0;; key = (key + 1) % ENTRIES) {
-			bpf_map_delete_elem(fd, &key);
-			bpf_map_update_elem(fd, &key, &key, BPF_ANY);
-		}
-	}
-	for (int i = 0; i < 200; i++) {
-		_cleanup_(map_keys_free) struct map_keys k = {};
-
-		assert_int_equal(map_keys(fd, sizeof(uint32_t), &k), 0);
-		assert_in_range(k.n, 1, ENTRIES);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	replacing = ENTRIES;
+	alarm(20);
+	assert_int_equal(map_keys(fd, sizeof(uint32_t), &k), 0);
+	alarm(0);
+	replacing = 0;
+	assert_int_equal(k.n, ENTRIES);
 }
 
 int main(void)
