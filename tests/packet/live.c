@@ -167,6 +167,24 @@ static void short_timeouts(void **state)
 	assert_true(is_live(&ack));
 }
 
+/* One whose time is up is over, although the sweeper has not come by, and others keep its server at hand. */
+static void expired(void **state)
+{
+	static const struct packet other = { .sport = 40001 };
+
+	path_reset(path);
+	simple_service(path, false, IPPROTO_TCP);
+	say(&syn, 1);
+	say(&ack, 2);
+	path_advance(path, ESTABLISHED_TIMEOUT + 1);
+	say(&other, 1);
+	path_advance(path, 1);
+	say(&other, 1);
+	expect_fate(path, XDP_DOOR, &ack, PASSED);
+	assert_int_equal(path_cause(path, CV_C_PASS_NOTSYN), 1);
+	expect_audit(path);
+}
+
 /* As long as the entry is needed, a timeout that was changed (--set) holds from the next packet on. */
 static void changed_timeout(void **state)
 {
@@ -335,6 +353,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(short_timeouts),      cmocka_unit_test(twins),
 	cmocka_unit_test(same_client),	       cmocka_unit_test(strangers),
 	cmocka_unit_test(same_key),	       cmocka_unit_test(changed_timeout),
+	cmocka_unit_test(expired),
 	cmocka_unit_test(several_addresses),
 };
 
