@@ -5,6 +5,7 @@
 #include "lb/culvert0.h"
 #include "lb/tc.h"
 #include "lb/xdp.h"
+#include "orphans.h"
 #include "sweeper.h"
 
 /* XDP of an uplink: the fast door. */
@@ -49,6 +50,15 @@ SEC("tc")
 int ctl_adopt(struct __sk_buff *skb)
 {
 	return adopt(skb);
+}
+
+/* Run by the library: ends the connections of real servers that have left. */
+SEC("tc")
+int ctl_orphans(struct __sk_buff *skb)
+{
+	orphans_end(false);
+	orphans_end(true);
+	return 0;
 }
 
 static long estimate_round(__u32 round, void *arg)

@@ -360,7 +360,8 @@ int cv_dest_del(struct cv *cv, const struct cv_service_key *key, const struct cv
 	txn_begin(&t, cv);
 	unlink_dest(&t, service, slot, c.before);
 	sched_changed(&t, &c);
-	return txn_commit(&t);
+	err = txn_commit(&t);
+	return err ? err : orphans_end(cv);
 }
 
 int dest_drain(struct cv *cv, uint32_t service)

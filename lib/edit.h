@@ -12,6 +12,9 @@ int service_find(struct cv *cv, const struct cv_service_key *key, uint32_t *out)
 /* Moves all destinations of a service that is no more into the trash. */
 int dest_drain(struct cv *cv, uint32_t service);
 
+/* After real servers have left: with expire_nodest_conn their connections end. */
+int orphans_end(struct cv *cv);
+
 /* Goes on towards a goal that a killed command left (J4). */
 int edit_resume(struct cv *cv);
 

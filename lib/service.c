@@ -210,7 +210,9 @@ int cv_service_del(struct cv *cv, const struct cv_service_key *key)
 
 	if (!err)
 		err = unhash(cv, slot, JOURNAL_TODO(TODO_DRAIN, slot));
-	return err ? err : drain(cv, slot);
+	if (!err)
+		err = drain(cv, slot);
+	return err ? err : orphans_end(cv);
 }
 
 static int flush(struct cv *cv)
@@ -235,7 +237,9 @@ static int flush(struct cv *cv)
 
 int cv_flush(struct cv *cv)
 {
-	return cv->spoiled ? cv->spoiled : flush(cv);
+	int err = cv->spoiled ? cv->spoiled : flush(cv);
+
+	return err ? err : orphans_end(cv);
 }
 
 static int zero_service(struct cv *cv, uint32_t slot)
