@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_cttimeout.h>
 
 #include "nft.h"
 #include "why.h"
@@ -46,7 +48,7 @@ void nft_close(struct nft *n)
 
 /* ---- batches ---------------------------------------------------------------------- */
 
-size_t nft_size(const struct nft *n)
+static size_t size_of(const struct nft *n)
 {
 	return n->used + (n->last ? MNL_ALIGN(n->last->nlmsg_len) : 0);
 }
@@ -57,7 +59,7 @@ static bool make_room(struct nft *n)
 	size_t room = n->room + 4 * MESSAGE_MOST;
 	char *more;
 
-	n->used = nft_size(n);
+	n->used = size_of(n);
 	n->last = NULL;
 	if (n->room - n->used >= 2 * MESSAGE_MOST)
 		return true;
@@ -138,9 +140,9 @@ int nft_commit(struct nft *n)
 	start(n, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	if (n->err || !n->batch)
 		return n->err ? n->err : -ENOMEM;
-	room = (int)nft_size(n) * 2;
+	room = (int)size_of(n) * 2;
 	setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
-	if (mnl_socket_sendto(n->nl, n->batch, nft_size(n)) < 0)
+	if (mnl_socket_sendto(n->nl, n->batch, size_of(n)) < 0)
 		return -errno;
 	return read_acks(n);
 }
@@ -201,6 +203,25 @@ void nft_del_table(struct nft *n, const char *table)
 
 	if (nlh)
 		mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
+}
+
+void nft_new_timeout(struct nft *n, const char *table, const char *name, uint32_t established)
+{
+	struct nlmsghdr *nlh = add(n, NFT_MSG_NEWOBJ, NLM_F_CREATE);
+	struct nlattr *data, *policy;
+
+	if (!nlh)
+		return;
+	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, table);
+	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, name);
+	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_CT_TIMEOUT));
+	data = mnl_attr_nest_start(nlh, NFTA_OBJ_DATA);
+	mnl_attr_put_u16(nlh, NFTA_CT_TIMEOUT_L3PROTO, htons(NFPROTO_IPV4));	/* it serves IPv6 as well */
+	mnl_attr_put_u8(nlh, NFTA_CT_TIMEOUT_L4PROTO, IPPROTO_TCP);
+	policy = mnl_attr_nest_start(nlh, NFTA_CT_TIMEOUT_DATA);
+	mnl_attr_put_u32(nlh, CTA_TIMEOUT_TCP_ESTABLISHED, htonl(established));
+	mnl_attr_nest_end(nlh, policy);
+	mnl_attr_nest_end(nlh, data);
 }
 
 void nft_new_chain(struct nft *n, const char *table, const char *chain, const char *type, int32_t priority)
@@ -445,6 +466,16 @@ void nft_zone_original(struct nft_rule *r)
 	put32(r, NFTA_CT_KEY, NFT_CT_ZONE);
 	put32(r, NFTA_CT_SREG, REG);
 	mnl_attr_put_u8(r->nlh, NFTA_CT_DIRECTION, 0);
+	end(r);
+}
+
+void nft_timeout(struct nft_rule *r, const char *name)
+{
+	if (!r->nlh)
+		return;
+	begin(r, "objref");
+	put32(r, NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_CT_TIMEOUT);
+	mnl_attr_put_strz(r->nlh, NFTA_OBJREF_IMM_NAME, name);
 	end(r);
 }
 

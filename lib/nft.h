@@ -26,9 +26,7 @@ void nft_close(struct nft *n);
 
 void nft_begin(struct nft *n);
 
-/* How long it is by now; a batch has a limit (NFT_BATCH_MOST), above which it is to be committed. */
-#define NFT_BATCH_MOST (1U << 18)
-size_t nft_size(const struct nft *n);
+
 
 /* 0, or the first error of any of the messages, and then none of them has happened. */
 int nft_commit(struct nft *n);
@@ -40,6 +38,9 @@ int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, co
 
 void nft_new_table(struct nft *n, const char *table, const char *comment);
 void nft_del_table(struct nft *n, const char *table);
+
+/* A policy for entries of TCP: how long they last, in seconds, once they are established. */
+void nft_new_timeout(struct nft *n, const char *table, const char *name, uint32_t established);
 
 /* A base chain at PREROUTING; `type` is filter or nat. */
 void nft_new_chain(struct nft *n, const char *table, const char *chain, const char *type, int32_t priority);
@@ -84,6 +85,7 @@ void nft_immediate(struct nft_rule *r, const void *value, size_t len);
 void nft_payload_link(struct nft_rule *r, uint32_t offset, uint32_t len);
 void nft_drop_invalid(struct nft_rule *r); /* what conntrack could make nothing of goes no further */
 void nft_zone_original(struct nft_rule *r);
+void nft_timeout(struct nft_rule *r, const char *name);
 void nft_lookup(struct nft_rule *r, const struct nft_map *m);
 void nft_dnat(struct nft_rule *r, const struct nft_map *m);
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,8 +23,8 @@
 
 #define TABLE "culvert"
 
-/* What it says of itself; the number grows with every change of what is in it. */
-#define COMMENT "culvert: net.ipv4.vs.conntrack 1"
+/* Grows with every change of what is in it. */
+#define VERSION 1
 
 /* Of the entries of what was chosen behind netfilter, in their client's direction: "cv". */
 #define ZONE 25462
@@ -63,6 +64,26 @@ static bool wanted_in(const struct cv *cv, uint32_t slot, const struct nft_map *
 	const uint32_t flags = dest_at(cv, slot)->flags;
 
 	return (flags & (CV_DEST_USED | CV_DEST_METHOD)) == (CV_DEST_USED | CV_MASQ) && element_of(cv, slot, m, out);
+}
+
+static uint32_t established(const struct cv *cv)
+{
+	uint32_t seconds = cv->settings->timeout[CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED] / CV_HZ;
+
+	return seconds ? seconds : 1;
+}
+
+/* What the table says of itself: it is another if that is. */
+struct comment {
+	char text[64];
+};
+
+static struct comment comment(const struct cv *cv)
+{
+	struct comment c;
+
+	snprintf(c.text, sizeof(c.text), "culvert: net.ipv4.vs.conntrack, %d, %u s", VERSION, established(cv));
+	return c;
 }
 
 static int refused(int err)
@@ -107,15 +128,27 @@ static void rule_server(struct nft *n, const struct nft_map *m, uint8_t proto)
 	nft_rule_end(&r);
 }
 
-static struct nft_rule rule_of_ours(struct nft *n)
+static struct nft_rule rule_of_ours(struct nft *n, const char *chain)
 {
 	const uint32_t mask = CV_TRACKED_MASK, prefix = CV_TRACKED_PREFIX;
-	struct nft_rule r = nft_rule(n, TABLE, "done");
+	struct nft_rule r = nft_rule(n, TABLE, chain);
 
 	nft_meta_load(&r, NFT_META_PRIORITY);
 	nft_and(&r, &mask, sizeof(mask));
 	nft_compare(&r, &prefix, sizeof(prefix));
 	return r;
+}
+
+/* An entry of TCP lasts as long without a packet as the connection here, and then another server may be chosen. */
+static void rule_timeout(struct nft *n)
+{
+	struct nft_rule r = rule_of_ours(n, "servers");
+	const uint8_t tcp = IPPROTO_TCP;
+
+	nft_meta_load(&r, NFT_META_L4PROTO);
+	nft_compare(&r, &tcp, sizeof(tcp));
+	nft_timeout(&r, "idle_tcp");
+	nft_rule_end(&r);
 }
 
 /*
@@ -124,7 +157,7 @@ static struct nft_rule rule_of_ours(struct nft *n)
  */
 static void rule_invalid(struct nft *n)
 {
-	struct nft_rule r = rule_of_ours(n);
+	struct nft_rule r = rule_of_ours(n, "done");
 
 	nft_drop_invalid(&r);
 	nft_rule_end(&r);
@@ -132,7 +165,7 @@ static void rule_invalid(struct nft *n)
 
 static void rule_done(struct nft *n)
 {
-	struct nft_rule r = rule_of_ours(n);
+	struct nft_rule r = rule_of_ours(n, "done");
 	const uint32_t none = 0;
 
 	nft_immediate(&r, &none, sizeof(none));
@@ -154,50 +187,56 @@ static void rules_servers(struct nft *n)
 	}
 }
 
-static int make_table(struct nft *n, bool instead)
+/* A batch that makes the table, but for its elements. */
+static void begin_table(struct cv *cv, struct nft *n, bool instead)
 {
-	int err;
-
 	nft_begin(n);
 	if (instead)
 		nft_del_table(n, TABLE);
-	nft_new_table(n, TABLE, COMMENT);
+	nft_new_table(n, TABLE, comment(cv).text);
 	for (size_t i = 0; i < MAPS; i++)
 		nft_new_map(n, TABLE, &maps[i]);
+	nft_new_timeout(n, TABLE, "idle_tcp", established(cv));
 	nft_new_chain(n, TABLE, "again", "filter", NF_IP_PRI_RAW);
 	rule_again(n);
 	nft_new_chain(n, TABLE, "servers", "nat", NF_IP_PRI_NAT_DST - 1);
+	rule_timeout(n);
 	rules_servers(n);
 	nft_new_chain(n, TABLE, "done", "filter", NF_IP_PRI_NAT_DST + 1);
 	rule_invalid(n);
 	rule_done(n);
-	err = nft_commit(n);
-	return err ? refused(err) : 0;
 }
 
 enum there { NO_TABLE, OTHER_TABLE, THE_TABLE };
 
+struct look {
+	struct comment comment;
+	enum there there;
+};
+
 static int see_table(const struct nlmsghdr *nlh, void *arg)
 {
-	const char *comment = NULL;
-	enum there *there = arg;
+	struct look *l = arg;
+	size_t len = strlen(l->comment.text) + 1;
 	struct nlattr *a;
 
+	l->there = OTHER_TABLE;
 	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_type(a) == NFTA_TABLE_USERDATA &&
-		    mnl_attr_get_payload_len(a) == 2 + sizeof(COMMENT))
-			comment = (const char *)mnl_attr_get_payload(a) + 2;
+		const char *data = mnl_attr_get_payload(a);
+
+		if (mnl_attr_get_type(a) == NFTA_TABLE_USERDATA && mnl_attr_get_payload_len(a) == 2 + len &&
+		    !memcmp(data + 2, l->comment.text, len))
+			l->there = THE_TABLE;
 	}
-	*there = comment && !memcmp(comment, COMMENT, sizeof(COMMENT)) ? THE_TABLE : OTHER_TABLE;
 	return MNL_CB_OK;
 }
 
-static int look(struct nft *n, enum there *there)
+static int look(const struct cv *cv, struct nft *n, enum there *there)
 {
-	int err;
+	struct look l = { .comment = comment(cv), .there = NO_TABLE };
+	int err = nft_list(n, NFT_MSG_GETTABLE, 0, TABLE, NULL, see_table, &l);
 
-	*there = NO_TABLE;
-	err = nft_list(n, NFT_MSG_GETTABLE, 0, TABLE, NULL, see_table, there);
+	*there = l.there;
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -277,41 +316,36 @@ static int see_elements(const struct nlmsghdr *nlh, void *arg)
 	return s->err ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
-/* In batches of some size. */
-static int flush(struct nft *n, bool all)
-{
-	int err;
-
-	if (!all && nft_size(n) < NFT_BATCH_MOST)
-		return 0;
-	err = nft_commit(n);
-	nft_begin(n);
-	return err ? refused(err) : 0;
-}
-
-static int add_missing(struct cv *cv, struct nft *n, const struct seen *s)
+/* The elements of one map that are not there yet (`right`: none are). */
+static void add_missing(struct cv *cv, struct nft *n, const struct nft_map *m, const uint64_t *right)
 {
 	struct nft_element some[64];
 	size_t count = 0;
-	int err = 0;
 
-	nft_begin(n);
-	for (uint32_t slot = 0; slot < cv->journal->geo.max_dests && !err; slot++) {
-		if (s->right[slot / 64] & 1ULL << slot % 64 || !wanted_in(cv, slot, s->m, &some[count]))
+	for (uint32_t slot = 0; slot < cv->journal->geo.max_dests; slot++) {
+		if ((right && right[slot / 64] & 1ULL << slot % 64) || !wanted_in(cv, slot, m, &some[count]))
 			continue;
-		if (++count < sizeof(some) / sizeof(some[0]))
-			continue;
-		nft_elements(n, NFT_MSG_NEWSETELEM, TABLE, s->m, some, count);
-		count = 0;
-		err = flush(n, false);
+		if (++count == sizeof(some) / sizeof(some[0])) {
+			nft_elements(n, NFT_MSG_NEWSETELEM, TABLE, m, some, count);
+			count = 0;
+		}
 	}
-	if (err)
-		return err;
-	nft_elements(n, NFT_MSG_NEWSETELEM, TABLE, s->m, some, count);
-	return flush(n, true);
+	nft_elements(n, NFT_MSG_NEWSETELEM, TABLE, m, some, count);
 }
 
-static int fill_map(struct cv *cv, struct nft *n, const struct nft_map *m)
+/* With all that belongs into it, so that no packet finds less. */
+static int make_table(struct cv *cv, struct nft *n, bool instead)
+{
+	int err;
+
+	begin_table(cv, n, instead);
+	for (size_t i = 0; i < MAPS; i++)
+		add_missing(cv, n, &maps[i], NULL);
+	err = nft_commit(n);
+	return err ? refused(err) : 0;
+}
+
+static int correct_map(struct cv *cv, struct nft *n, const struct nft_map *m)
 {
 	size_t words = cv->journal->geo.max_dests / 64 + 1;
 	_cleanup_(cleanup_seen) struct seen s = { .cv = cv, .m = m, .right = calloc(words, sizeof(*s.right)) };
@@ -324,8 +358,9 @@ static int fill_map(struct cv *cv, struct nft *n, const struct nft_map *m)
 		return s.err ? s.err : refused(err);
 	nft_begin(n);
 	nft_elements(n, NFT_MSG_DELSETELEM, TABLE, m, s.stale, s.n_stale);
-	err = s.n_stale ? flush(n, true) : 0;
-	return err ? err : add_missing(cv, n, &s);
+	add_missing(cv, n, m, s.right);
+	err = nft_commit(n);
+	return err ? refused(err) : 0;
 }
 
 /* The table as it should be. */
@@ -340,13 +375,13 @@ static int put_up(struct cv *cv)
 	if (err)
 		return err;
 	__atomic_store_n(&cv->journal->tracked, 1, __ATOMIC_RELEASE);
-	err = look(&n, &there);
+	err = look(cv, &n, &there);
 	if (err)
 		return refused(err);
 	if (there != THE_TABLE)
-		err = make_table(&n, there == OTHER_TABLE);
-	for (size_t i = 0; i < MAPS && !err; i++)
-		err = fill_map(cv, &n, &maps[i]);
+		err = make_table(cv, &n, there == OTHER_TABLE);
+	for (size_t i = 0; i < MAPS && there == THE_TABLE && !err; i++)
+		err = correct_map(cv, &n, &maps[i]);
 	return err ? err : cv->spoiled;
 }
 
@@ -424,7 +459,7 @@ static int take_down(struct cv *cv)
 	int err = nft_open(&n);
 
 	if (!err)
-		err = look(&n, &there);
+		err = look(cv, &n, &there);
 	if (!err && there != NO_TABLE) {
 		nft_begin(&n);
 		nft_del_table(&n, TABLE);

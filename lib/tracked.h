@@ -7,7 +7,8 @@
  *
  *	chain again	raw: what was chosen behind netfilter and comes in by culvert0;
  *			its entry is in a zone of its own, as its first one is the host's
- *	chain servers	nat, before dstnat: dnat to meta priority map ..., for new entries
+ *	chain servers	nat, before dstnat: dnat to meta priority map ..., for new entries, and
+ *			how long those of TCP last, so that they do not outlive their connections
  *	chain done	what conntrack could make nothing of goes no further; the priority has served
  *
  * K1  What should be there follows from the setting and the destinations; tracked_settle()

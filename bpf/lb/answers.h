@@ -2,7 +2,8 @@
 /*
  * tc egress of a device by which answers of a masq real server leave that is
  * the director itself: they become the virtual address's (ip_vs_local_reply4()).
- * Here the stack has already cut what is larger than the way.
+ * Here the stack has already cut what is larger than the way. And of those that
+ * conntrack has rewritten (tracked.h), or has not, because it takes them for invalid.
  */
 #ifndef CULVERT_BPF_LB_ANSWERS_H
 #define CULVERT_BPF_LB_ANSWERS_H
@@ -36,6 +37,17 @@ static __noinline int answer_rewrite(struct __sk_buff *skb, struct flow *f, stru
 	return TC_NEXT;
 }
 
+/* Is it an answer that has the real server's address yet: of a local one, or one that conntrack made nothing of? */
+static __always_inline bool answers_one(const struct flow *f, struct conn_id *out)
+{
+	struct cv_conn_common *c;
+
+	if (!find_any_reply(f, out))
+		return false;
+	c = conn_at(f->v6, out->slot);
+	return c && (c->method == CV_MASQ || is_tracked(c));
+}
+
 /* The first fragment has the ports. What connection it is of is kept for the others, which follow it. */
 static __noinline int answer_first(struct __sk_buff *skb, struct flow *f, struct frag_work *w)
 {
@@ -50,9 +62,9 @@ static __noinline int answer_first(struct __sk_buff *skb, struct flow *f, struct
 	f->sport = ports[0];
 	f->dport = ports[1];
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
-	if (settings.tracked)
-		tracked_answer(f);
-	if (!find_reply(f, &w->fresh.conn))
+	if (settings.tracked && tracked_answer(f))
+		return TC_NEXT;
+	if (!answers_one(f, &w->fresh.conn))
 		return TC_NEXT;
 	w->fresh.state = FRAG_DECIDED;
 	w->fresh.verdict = V_REPLY;
@@ -129,9 +141,9 @@ static __always_inline int tc_answers_door(struct __sk_buff *skb)
 	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
 	switch (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, &f, true)) {
 	case PARSED:
-		if (settings.tracked)
-			tracked_answer(&f);
-		return find_reply(&f, &id) ? answer_rewrite(skb, &f, &id, false) : TC_NEXT;
+		if (settings.tracked && tracked_answer(&f))
+			return TC_NEXT;
+		return answers_one(&f, &id) ? answer_rewrite(skb, &f, &id, false) : TC_NEXT;
 	case PARSE_FRAGMENT:
 		return answer_fragment(skb, &f);
 	case PARSE_ICMP:

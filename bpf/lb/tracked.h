@@ -81,7 +81,7 @@ static __always_inline struct cv_conn_common *tracked_find(const struct conn_key
 }
 
 /* A packet that leaves: an answer, which has the virtual address by now? */
-static __noinline int tracked_answer(const struct flow *f)
+static __noinline bool tracked_answer(const struct flow *f)
 {
 	struct conn_key k = {};
 	struct cv_conn_common *c;
@@ -89,7 +89,7 @@ static __noinline int tracked_answer(const struct flow *f)
 	struct conn_id id;
 
 	if (!f)
-		return 0;
+		return false;
 	k.caddr = f->daddr;
 	k.addr = f->saddr;
 	k.cport = f->dport;
@@ -99,10 +99,10 @@ static __noinline int tracked_answer(const struct flow *f)
 	c = tracked_find(&k, &id);
 	dest = c ? dest_at(c->dest) : NULL;
 	if (!dest)
-		return 0;
+		return false;
 	conn_step_slot(f->v6, id.slot, id.ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
 	count_out(dest, c->dest, f->len);
-	return 0;
+	return true;
 }
 
 /* An ICMP error that leaves, about a packet of a client's as it was sent. */

@@ -16,7 +16,10 @@
 #define CV_TRACKED_OWN_PORT 0x00400000U	/* the packet keeps its port */
 #define CV_TRACKED_DEST 0x003fffffU	/* index of the destination */
 
-/* The first two bytes of that source address; the value stands behind, in network byte order. */
-#define CV_TRACKED_MAC { 0x02, 0x63 }
+/*
+ * The first two bytes of that source address, which no other frame of culvert0's has (CV_CULVERT0_MAC);
+ * the value stands behind, in network byte order.
+ */
+#define CV_TRACKED_MAC { 0x06, 0x63 }
 
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# conntrack=1: ICMP errors reach the right end about the right packet, and are counted; nat_icmp_send;
-# one-packet services.
+# conntrack=1: ICMP errors reach the right end about the right packet, and are counted; packets that
+# conntrack takes for invalid; nat_icmp_send; one-packet services.
 # doors: xdp tc
 # families: 4 6
 . "$(dirname "$0")/lib/test.sh"
@@ -38,6 +38,15 @@ expect "client: icmp $VIP_ADDR > $CLIENT_ADDR port-unreachable ttl 63 about udp 
 expect "r1: icmp $CLIENT_ADDR > ${R_ADDR[1]} port-unreachable ttl 63 about udp ${R_ADDR[1]}:7 > $CLIENT_ADDR:900 ttl 64" \
 	wire "icmp $CLIENT_ADDR > $VIP_ADDR port-unreachable about udp $VIP:53 > $CLIENT:900"
 expect "service 1 2 2" awk '/service/ && $2 { print $1, $2, $3, $4 }' <(stats)
+
+# What conntrack makes nothing of: an answer that acknowledges what was never sent still leaves as the
+# virtual address's; a client's segment before its SYN is answered is not reset by the host.
+ipvsadm -A -t "$VIP:80" -s rr
+ipvsadm -a -t "$VIP:80" -r "$R1:8080" -m
+expect "r1: tcp $CLIENT_ADDR:901 > ${R_ADDR[1]}:8080 S ttl 63" wire "tcp $CLIENT:901 > $VIP:80 S"
+expect "client: tcp $VIP_ADDR:80 > $CLIENT_ADDR:901 SA ttl 63" answer "tcp $R1:8080 > $CLIENT:901 SA"
+expect "" wire "tcp $CLIENT:901 > $VIP:80 PA"
+expect "TCP ESTABLISHED $CLIENT:901 $VIP:80 $R1:8080" grep ":901 " <(connections)
 
 # A server without a connection is told, one with a connection is not.
 setting nat_icmp_send=1
