@@ -131,7 +131,7 @@ ipvsadm -A -u "$VIP:53" -s rr
 ipvsadm -a -u "$VIP:53" -r "$R1:53" -g
 on client sh -c "echo hello >/dev/udp/$VIP_ADDR/53" 2>/dev/null ||
 	on client bash -c "echo hello >/dev/udp/$VIP_ADDR/53"
-within 30 "0" eval "ipvsadm -Lcn | grep -c ':53 ' || true"
+within 30 "0" eval "ipvsadm -Lcn | grep -cF '$VIP:53 ' || true"
 
 figure upgrade.done $((upgrades + 3)) "upgrades under load, to the same, a newer and an older build"
 figure upgrade.datagrams $(($(cat "$LAB_DIR/sent-9") + $(cat "$LAB_DIR/sent-10"))) \
