@@ -57,7 +57,7 @@ expect "client: tcp $VIP_ADDR:22 > $CLIENT_ADDR:900 RA ttl 64" wire "tcp $CLIENT
 expect "client: tcp $VIP_ADDR:7 > $CLIENT_ADDR:901 R ttl 64" wire "tcp $CLIENT:901 > $VIP:7 A"
 
 # The device forwards, but to culvert0 alone.
-expect "" wire "tcp $CLIENT:902 > $R3:9 S"
+forwards_for_all || expect "" wire "tcp $CLIENT:902 > $R3:9 S"
 
 # One client, one server, whatever the port.
 ipvsadm -C

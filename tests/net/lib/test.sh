@@ -115,11 +115,14 @@ cluster() {
 	culvert attach eth0 --mode "$door" --max-conns 65536
 }
 
-# Before Linux 6.17 IPv6 is forwarded for all devices or for none (docs/doors.md), and a service by
-# mark of IPv6 wants a director that does.
+# Before Linux 6.17 IPv6 is forwarded for all devices or for none (docs/doors.md).
+forwards_for_all() {
+	[ "$family" = 6 ] && [ ! -e /proc/sys/net/ipv6/conf/lo/force_forwarding ]
+}
+
+# A service by mark of IPv6 wants a director that forwards there.
 marks_forward() {
-	[ "$family" = 4 ] || [ -e /proc/sys/net/ipv6/conf/lo/force_forwarding ] ||
-		on director sysctl -qw net.ipv6.conf.all.forwarding=1
+	! forwards_for_all || on director sysctl -qw net.ipv6.conf.all.forwarding=1
 }
 
 # service -t|-u PORT [OPTION...]: a service on the virtual address, with the three real servers by
