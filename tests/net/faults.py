@@ -279,9 +279,9 @@ def figures(done):
             out.write(f"figure killed.again {done['again']} commands killed and given again at once: it had happened once\n"
                       f"figure killed.instants {done['killed']} commands killed before a system call, each at another\n"
                       "figure killed.half 0 of these left anything but before or after\n"
-                      f"figure faults.failed {done['failed']} system calls that failed, each alone\n"
-                      f"figure faults.refused {done['refused']} commands refused because of it, with one line\n"
-                      "figure faults.half 0 of these changed anything\n")
+                      f"figure refused.failed {done['failed']} system calls that failed, each alone\n"
+                      f"figure refused.refused {done['refused']} commands refused because of it, with one line\n"
+                      "figure refused.half 0 of these changed anything\n")
 
 
 def main():
