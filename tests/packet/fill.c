@@ -165,6 +165,8 @@ static uint32_t flood(uint32_t established, uint32_t idle_ticks)
 	lost = before - count_established(false);
 	print_message("idle for %u s: %u of %u established connections lost, %lu of %u SYNs dropped\n",
 		      idle_ticks / CV_HZ, lost, before, (unsigned long)cause(CV_C_DROP_FULL), CONNS);
+	figure("attacks.syns", CONNS, "SYNs that flood tables full or half full of established connections");
+	figure("attacks.lost", lost, "of the established connections lost");
 	expect_audit(path);
 	return lost;
 }
