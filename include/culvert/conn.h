@@ -224,8 +224,9 @@ struct cv_call {
 };
 
 /*
- * Sets for a number of connections: a quarter more slots than connections, 80 bytes
- * of each IPv4 connection and 120 of each IPv6 one, all told. (An entry of 64
+ * Sets for a number of connections: a quarter more slots than connections (less
+ * what the kernel itself takes for a map), 80 bytes of each IPv4 connection and 120
+ * of each IPv6 one, all told. (An entry of 64
  * bytes would never lie across two cache lines, but its packets read it only
  * until they are LIVE, and 80 bytes of those would be a ninth more slots than
  * connections.) Of a full complement, one in 1,700 then finds both of its sets full
@@ -234,7 +235,7 @@ struct cv_call {
  */
 static inline __u32 cv_sets_for(__u32 max_conns)
 {
-	__u64 slots = (__u64)max_conns * 5 / 4;
+	__u64 slots = (__u64)max_conns * 1248 / 1000;
 
 	return (__u32)((slots + CV_WAYS - 1) / CV_WAYS);
 }
