@@ -28,8 +28,8 @@ static void watch_program(struct stopwatch_bpf *skel, int prog)
 		die("the program cannot be watched: %s", strerror(-err));
 }
 
-double stopwatch_ns(struct stopwatch_bpf *skel, const struct traffic *t, unsigned int ifindex, int prog,
-		    uint32_t packets)
+double stopwatch_ns(struct stopwatch_bpf *skel, const struct traffic *t, unsigned int ifindex,
+		    int prog, uint32_t packets)
 {
 	struct xdp_md ctx = { .data_end = t->frame, .ingress_ifindex = ifindex };
 	uint8_t frame[FRAME_MAX];

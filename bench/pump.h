@@ -95,8 +95,8 @@ bool traffic_option(struct traffic_options *o, int option, const char *value);
 struct stopwatch_bpf;
 struct stopwatch_bpf *stopwatch_load(const struct traffic *t);
 /* Nanoseconds of a packet under the watch: of a program, or with -1 of one that does nothing. */
-double stopwatch_ns(struct stopwatch_bpf *skel, const struct traffic *t, unsigned int ifindex, int prog,
-		    uint32_t packets);
+double stopwatch_ns(struct stopwatch_bpf *skel, const struct traffic *t, unsigned int ifindex,
+		    int prog, uint32_t packets);
 double median(double *v, size_t n);
 int xdp_program_on(unsigned int ifindex, uint32_t id); /* 0: the device's own */
 

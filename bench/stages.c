@@ -84,13 +84,15 @@ struct step {
 	double ns[ROUNDS];
 };
 
-static void measure(struct step *steps, size_t n, const struct traffic *t, unsigned int ifindex, uint32_t packets)
+static void measure(struct step *steps, size_t n, const struct traffic *t, unsigned int ifindex,
+		    uint32_t packets)
 {
 	struct stopwatch_bpf *watch = stopwatch_load(t);
 
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t i = 0; i < n; i++)
-			steps[i].ns[round] = stopwatch_ns(watch, t, ifindex, steps[i].prog, packets);
+			steps[i].ns[round] =
+				stopwatch_ns(watch, t, ifindex, steps[i].prog, packets);
 }
 
 int pump_stages(int argc, char **argv)
@@ -138,7 +140,8 @@ int pump_stages(int argc, char **argv)
 	measure(steps, n, &o.traffic, ifindex, packets);
 	base = median(steps[0].ns, ROUNDS);
 	for (size_t i = 1; i < n; i++)
-		printf("%s\"%s\": %.0f", i == 1 ? "{" : ", ", steps[i].name, median(steps[i].ns, ROUNDS) - base);
+		printf("%s\"%s\": %.0f", i == 1 ? "{" : ", ", steps[i].name,
+		       median(steps[i].ns, ROUNDS) - base);
 	printf(", \"stopwatch\": %.0f}\n", base);
 	return 0;
 }

@@ -37,11 +37,11 @@
 #define ETH_ALEN 6
 
 /* Keeps the verifier and the compiler from losing a bound that was checked. */
-#define bounded(x, mask)                                          \
-	({                                                        \
-		typeof(x) x_ = (x);                               \
-		asm volatile("%0 &= %1" : "+r"(x_) : "i"(mask));  \
-		x_;                                               \
+#define bounded(x, mask)                                         \
+	({                                                       \
+		typeof(x) x_ = (x);                              \
+		asm volatile("%0 &= %1" : "+r"(x_) : "i"(mask)); \
+		x_;                                              \
 	})
 
 /*

@@ -36,20 +36,20 @@ __u32 set_locks[CV_LOCKS] SEC(".data.locks");
  * nothing, unless CV_REGION_BUSY, or CV_REGION_LIVE when it comes for those.
  */
 #define CV_REGIONS 4096
-#define CV_REGION_BUSY 1U	/* there may be connections that are not CV_TAG_LIVE */
-#define CV_REGION_LIVE 2U	/* there may be some that are */
+#define CV_REGION_BUSY 1U /* there may be connections that are not CV_TAG_LIVE */
+#define CV_REGION_LIVE 2U /* there may be some that are */
 __u32 regions4[CV_REGIONS] SEC(".data.regions");
 __u32 regions6[CV_REGIONS] SEC(".data.regions");
 
 struct cv_uplink uplinks[CV_UPLINKS] SEC(".data.uplinks");
 
-#define MMAP_ARRAY(name_, type_)                                   \
-	struct {                                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                  \
-		__uint(map_flags, BPF_F_MMAPABLE);                 \
-		__uint(max_entries, 1);                            \
-		__type(key, __u32);                                \
-		__type(value, type_);                              \
+#define MMAP_ARRAY(name_, type_)                   \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, 1);            \
+		__type(key, __u32);                \
+		__type(value, type_);              \
 	} name_ SEC(".maps")
 
 MMAP_ARRAY(conn4_tags, struct cv_tags);
@@ -142,14 +142,14 @@ struct {
 } calls SEC(".maps");
 
 struct cv_sweep_at {
-	__u32 region;		/* where the next slice begins */
-	__u32 pass;		/* how many times the table was gone through */
+	__u32 region; /* where the next slice begins */
+	__u32 pass;   /* how many times the table was gone through */
 };
 
 struct cv_sweeper {
 	struct bpf_timer timer;
 	struct cv_sweep_at at4, at6;
-	__u32 est_round;	/* which slice of the rates comes next */
+	__u32 est_round; /* which slice of the rates comes next */
 	__u32 reserved;
 };
 

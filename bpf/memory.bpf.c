@@ -66,7 +66,7 @@ struct mem_cgroup_per_node {
 } KERNEL;
 
 struct mem_cgroup {
-	struct mem_cgroup_per_node *nodeinfo[1];	/* begins with its cgroup_subsys_state */
+	struct mem_cgroup_per_node *nodeinfo[1]; /* begins with its cgroup_subsys_state */
 } KERNEL;
 
 /* ---- maps ------------------------------------------------------------------------ */
@@ -121,7 +121,7 @@ static __always_inline void *find_node(void)
 #define ZONES_MOST 1024
 
 struct count {
-	void *ref;	/* struct zoneref: the next */
+	void *ref; /* struct zoneref: the next */
 	__u64 free;
 };
 
@@ -132,9 +132,10 @@ static long count_zone(__u32 step, void *arg)
 	void *zone = read_pointer(FIELD_AT(c->ref, struct zoneref, zone));
 	long n = 0;
 
-	if (!zone)	/* the list's end */
+	if (!zone) /* the list's end */
 		return 1;
-	bpf_probe_read_kernel(&n, sizeof(n), FIELD_AT(zone, struct zone, vm_stat) + item * sizeof(n));
+	bpf_probe_read_kernel(&n, sizeof(n),
+			      FIELD_AT(zone, struct zone, vm_stat) + item * sizeof(n));
 	if (n > 0)
 		c->free += n;
 	c->ref += bpf_core_type_size(struct zoneref);
@@ -149,7 +150,8 @@ static __always_inline __u32 free_pages(void)
 
 	if (!node)
 		return 0;
-	c.ref = FIELD_AT(node, struct pglist_data, node_zonelists) + bpf_core_field_offset(struct zonelist, _zonerefs);
+	c.ref = FIELD_AT(node, struct pglist_data, node_zonelists) +
+		bpf_core_field_offset(struct zonelist, _zonerefs);
 	bpf_loop(ZONES_MOST, count_zone, &c, 0);
 	return c.free < 0xffffffffULL ? c.free : 0xffffffffU;
 }
@@ -183,7 +185,7 @@ int memory_start(struct __sk_buff *skb)
 	if (!w || !look())
 		return 1;
 	rc = bpf_timer_init(&w->timer, &memory_watch, CLOCK_MONOTONIC);
-	if (rc)		/* -EBUSY: runs already */
+	if (rc) /* -EBUSY: runs already */
 		return rc == -16 ? 0 : 2;
 	if (bpf_timer_set_callback(&w->timer, again))
 		return 3;

@@ -20,7 +20,8 @@ GLOBAL int orphan_slot(bool v6, __u32 slot)
 		return 0;
 	ctl = READ_ONCE(c->ctl);
 	dest = dest_at(c->dest);
-	if (!(ctl & CV_CTL_LIVE) || !dest || dest->flags & CV_DEST_AVAILABLE || READ_ONCE(c->n_control))
+	if (!(ctl & CV_CTL_LIVE) || !dest || dest->flags & CV_DEST_AVAILABLE ||
+	    READ_ONCE(c->n_control))
 		return 0;
 	if (conn_end_slot(v6, slot, ctl))
 		count_cause(CV_C_CONN_EXPIRED);

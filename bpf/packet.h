@@ -29,7 +29,7 @@ struct sctp_head {
 	__be16 source;
 	__be16 dest;
 	__be32 tag;
-	__u32 checksum;		/* CRC32c, the low byte first */
+	__u32 checksum; /* CRC32c, the low byte first */
 };
 
 struct sctp_chunk {
@@ -55,7 +55,7 @@ enum sctp_chunk_type {
 
 /* What an SCTP packet means to the states: told by its first chunk. */
 enum sctp_event {
-	SCTP_DATA,		/* all that none of the others is: SACK, HEARTBEAT, ... */
+	SCTP_DATA, /* all that none of the others is: SACK, HEARTBEAT, ... */
 	SCTP_INIT,
 	SCTP_INIT_ACK,
 	SCTP_COOKIE_ECHO,
@@ -66,7 +66,7 @@ enum sctp_event {
 	SCTP_ERROR,
 	SCTP_ABORT,
 	SCTP_EVENTS,
-	SCTP_BUNDLED_ABORT,	/* an ABORT behind another chunk: opens what that one does */
+	SCTP_BUNDLED_ABORT, /* an ABORT behind another chunk: opens what that one does */
 	SCTP_NO_CHUNK,
 };
 
@@ -77,9 +77,9 @@ enum sctp_event {
  */
 struct conn_key {
 	union cv_addr caddr;
-	union cv_addr addr;	/* vaddr, or daddr of a reply */
+	union cv_addr addr; /* vaddr, or daddr of a reply */
 	__be16 cport;
-	__be16 port;		/* vport, or dport of a reply */
+	__be16 port; /* vport, or dport of a reply */
 	__u8 proto;
 	bool v6;
 	bool reply;
@@ -88,7 +88,7 @@ struct conn_key {
 
 struct flow {
 	union {
-		struct conn_key key;	/* of the connection, if the packet is a client's */
+		struct conn_key key; /* of the connection, if the packet is a client's */
 		struct {
 			union cv_addr saddr;
 			union cv_addr daddr;
@@ -96,30 +96,30 @@ struct flow {
 			__be16 dport;
 			__u8 proto;
 			bool v6;
-			__u16 zero;	/* key.reply, key.template */
+			__u16 zero; /* key.reply, key.template */
 		};
 	};
 	union {
 		__u8 tcp_flags;
-		__u8 sctp_event;	/* enum sctp_event */
+		__u8 sctp_event; /* enum sctp_event */
 	};
-	__u8 ttl;		/* or hop limit */
-	__u8 tos;		/* or traffic class */
-	bool df;		/* must not be fragmented: DF, and every IPv6 packet */
-	__u16 l4;		/* offset of the transport header from the frame's start */
-	bool quoted;		/* an ICMP error is about it (schedule_icmp): of TCP its ports are all that is known */
-	__u32 len;		/* bytes of the network layer */
+	__u8 ttl; /* or hop limit */
+	__u8 tos; /* or traffic class */
+	bool df;  /* must not be fragmented: DF, and every IPv6 packet */
+	__u16 l4; /* offset of the transport header from the frame's start */
+	bool quoted; /* an ICMP error is about it (schedule_icmp): of TCP its ports are all that is known */
+	__u32 len; /* bytes of the network layer */
 	__u32 mark;
 };
 
 enum parsed {
-	PARSED,			/* TCP, UDP or SCTP, for decide() */
-	PARSE_ICMP,		/* ICMP or ICMPv6: for relay_icmp() */
-	PARSE_IPSEC,		/* AH or ESP: for find_related() */
-	PARSE_OTHER,		/* not IP, or a protocol that culvert does not balance */
+	PARSED,	     /* TCP, UDP or SCTP, for decide() */
+	PARSE_ICMP,  /* ICMP or ICMPv6: for relay_icmp() */
+	PARSE_IPSEC, /* AH or ESP: for find_related() */
+	PARSE_OTHER, /* not IP, or a protocol that culvert does not balance */
 	PARSE_MALFORMED,
 	PARSE_FRAGMENT,
-	PARSE_HARD,		/* options or extension headers, SCTP's control chunks: for the thorough parser in tc */
+	PARSE_HARD, /* options or extension headers, SCTP's control chunks: for the thorough parser in tc */
 };
 
 /*

@@ -34,12 +34,12 @@
 #define SWEEP_LIVE 8
 
 struct sweep {
-	__u32 region;	/* the first of this slice */
-	__u32 set;	/* the first of the region that is swept */
-	__u32 found;	/* CV_REGION_* there */
+	__u32 region; /* the first of this slice */
+	__u32 set;    /* the first of the region that is swept */
+	__u32 found;  /* CV_REGION_* there */
 	__u32 now;
-	__u32 pass;	/* how many times the table was gone through */
-	bool live;	/* for connections that are CV_TAG_LIVE too */
+	__u32 pass; /* how many times the table was gone through */
+	bool live;  /* for connections that are CV_TAG_LIVE too */
 	bool v6;
 };
 
@@ -109,7 +109,7 @@ GLOBAL int sweep_conn(bool v6, __u32 slot, __u32 ctl, __u32 now)
 		count_cause(CV_C_CONN_EVICTED);
 	} else if (!cv_before(READ_ONCE(c->expires), now)) {
 		return 0;
-	} else if (READ_ONCE(c->n_control)) {	/* ip_vs_conn_expire(): "expire_later" */
+	} else if (READ_ONCE(c->n_control)) { /* ip_vs_conn_expire(): "expire_later" */
 		c->timeout = 60 * CV_HZ;
 		WRITE_ONCE(c->expires, now + c->timeout);
 	} else if (conn_end_slot(v6, slot, ctl)) {
@@ -131,8 +131,9 @@ GLOBAL __u32 sweep_slot(bool v6, __u32 slot, __u32 now, bool live)
 	if (tag & CV_TAG_LIVE && !live)
 		return CV_REGION_LIVE;
 	ctl = READ_ONCE(c->ctl);
-	if (ctl & CV_CTL_LIVE && (defends(settings.drop_entry) || (tag & LIVE_AND_SEEN) == LIVE_AND_SEEN ||
-				  cv_before(READ_ONCE(c->expires), now)))
+	if (ctl & CV_CTL_LIVE &&
+	    (defends(settings.drop_entry) || (tag & LIVE_AND_SEEN) == LIVE_AND_SEEN ||
+	     cv_before(READ_ONCE(c->expires), now)))
 		sweep_conn(v6, slot, ctl, now);
 	return tag & CV_TAG_LIVE ? CV_REGION_LIVE : CV_REGION_BUSY;
 }
@@ -185,7 +186,9 @@ static long sweep_region(__u32 step, void *arg)
 /* Sweeps `n` regions, no more than there are, on from where it was. */
 static __always_inline void sweep_table(bool v6, struct cv_sweep_at *at, __u32 n)
 {
-	struct sweep s = { .region = at->region, .now = READ_ONCE(clock.now), .pass = at->pass, .v6 = v6 };
+	struct sweep s = {
+		.region = at->region, .now = READ_ONCE(clock.now), .pass = at->pass, .v6 = v6
+	};
 
 	bpf_loop(n, sweep_region, &s, 0);
 	at->region += n;
@@ -300,7 +303,8 @@ static long estimate_service(__u32 step, void *arg)
 /* A slice of a round of estimates: each service and destination once in EST_SWEEPS sweeps. */
 static __always_inline void estimate_slice(__u32 round)
 {
-	__u32 d = (__u64)geo.max_dests * round / EST_SWEEPS, d_end = (__u64)geo.max_dests * (round + 1) / EST_SWEEPS;
+	__u32 d = (__u64)geo.max_dests * round / EST_SWEEPS,
+	      d_end = (__u64)geo.max_dests * (round + 1) / EST_SWEEPS;
 	__u32 s = (__u64)geo.max_services * round / EST_SWEEPS;
 	__u32 s_end = (__u64)geo.max_services * (round + 1) / EST_SWEEPS;
 
@@ -343,7 +347,7 @@ static __always_inline int sweeper_start(void)
 	clock_set();
 	bpf_loop(CV_REGIONS, region_unknown, NULL, 0);
 	rc = bpf_timer_init(&s->timer, &timer, CLOCK_MONOTONIC);
-	if (rc && rc != -16)	/* -EBUSY: it is there already */
+	if (rc && rc != -16) /* -EBUSY: it is there already */
 		return 1;
 	if (bpf_timer_set_callback(&s->timer, sweep))
 		return 1;

@@ -41,10 +41,11 @@ static int check_sizes(const struct cv *cv, const struct cv_sizes *wanted)
 	    (!wanted->max_services || wanted->max_services == s.max_services) &&
 	    (!wanted->max_dests || wanted->max_dests == s.max_dests))
 		return CMD_OK;
-	return cmd_error("attach",
-			 "the instance is there already, for %u connections of IPv4 and %u of IPv6, "
-			 "%u services and %u destinations; `culvert detach --all` removes it",
-			 s.max_conns, s.max_conns6, s.max_services, s.max_dests);
+	return cmd_error(
+		"attach",
+		"the instance is there already, for %u connections of IPv4 and %u of IPv6, "
+		"%u services and %u destinations; `culvert detach --all` removes it",
+		s.max_conns, s.max_conns6, s.max_services, s.max_dests);
 }
 
 static void say_done(const struct cv *cv, const struct cv_attachment *a, bool json)
@@ -56,8 +57,8 @@ static void say_done(const struct cv *cv, const struct cv_attachment *a, bool js
 	cv_memory(cv, &m);
 	bytes = m.conns4 + m.conns6 + m.counters + m.services + m.dests + m.other;
 	if (json) {
-		json_t *j = json_pack("{s:o, s:i, s:s, s:b, s:s, s:I}", "device", text_json(a->ifname),
-				      "ifindex", (int)a->ifindex, "mode",
+		json_t *j = json_pack("{s:o, s:i, s:s, s:b, s:s, s:I}", "device",
+				      text_json(a->ifname), "ifindex", (int)a->ifindex, "mode",
 				      a->mode == CV_MODE_XDP ? "xdp" : "tc", "native", a->native,
 				      "tc", a->tcx ? "tcx" : "clsact", "memory", (json_int_t)bytes);
 

@@ -252,7 +252,8 @@ static int check_environment(const struct ipvlan_args *a, const struct request *
 		return -ENODEV;
 	}
 	if (r->netns && netns_open(r->netns, &netns)) {
-		cmd_error(a->command, "there is no network namespace \"%s\" for %s", r->netns, r->name);
+		cmd_error(a->command, "there is no network namespace \"%s\" for %s", r->netns,
+			  r->name);
 		return -ENOENT;
 	}
 	return 0;

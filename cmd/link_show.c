@@ -91,10 +91,10 @@ json_t *link_json(const struct cv_ipv_link *link)
 			json_array_append_new(flags, json_string(flag_names[i].name));
 	}
 	return json_pack("{s:i,s:o,s:o,s:o,s:i,s:s,s:s,s:s,s:s,s:o}", "ifindex", (int)l->ifindex,
-			 "ifname", text_json(l->name), "link", text_json(link->master), "flags", flags, "mtu",
-			 (int)l->mtu, "qdisc", l->qdisc, "operstate", operstate(l->operstate),
-			 "link_type", "ether", "address", mac_text(l->mac, mac), "netns",
-			 text_json(where(link, room)));
+			 "ifname", text_json(l->name), "link", text_json(link->master), "flags",
+			 flags, "mtu", (int)l->mtu, "qdisc", l->qdisc, "operstate",
+			 operstate(l->operstate), "link_type", "ether", "address",
+			 mac_text(l->mac, mac), "netns", text_json(where(link, room)));
 }
 
 /* ---- -d ------------------------------------------------------------------------------ */

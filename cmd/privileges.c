@@ -43,9 +43,9 @@ static bool only_lists(int argc, char **argv)
 		return true;
 	}
 	if (strcmp(argv[0], "ipvsadm") == 0)
-		return argc == 1 || strncmp(argv[1], "-L", 2) == 0 || strncmp(argv[1], "-l", 2) == 0 ||
-		       strncmp(argv[1], "-S", 2) == 0 || strcmp(argv[1], "--list") == 0 ||
-		       strcmp(argv[1], "--save") == 0;
+		return argc == 1 || strncmp(argv[1], "-L", 2) == 0 ||
+		       strncmp(argv[1], "-l", 2) == 0 || strncmp(argv[1], "-S", 2) == 0 ||
+		       strcmp(argv[1], "--list") == 0 || strcmp(argv[1], "--save") == 0;
 	return false;
 }
 

@@ -105,9 +105,12 @@ static int read_attach(struct item *it, int argc, char **argv)
 		{ 0, "mode", "MODE", "xdp or tc", read_mode, &it->attach.mode, "xdp or tc" },
 		{},
 	};
-	const struct command_line line = {
-		.name = "attach", .usage = "DEV --mode xdp|tc", .about = "", .options = options, .least = 1, .most = 1
-	};
+	const struct command_line line = { .name = "attach",
+					   .usage = "DEV --mode xdp|tc",
+					   .about = "",
+					   .options = options,
+					   .least = 1,
+					   .most = 1 };
 	int status;
 
 	it->attach.mode = CV_MODE_AUTO;
@@ -130,7 +133,10 @@ static int read_tables(struct restore *r, int argc, char **argv)
 		{},
 	};
 	const struct command_line line = {
-		.name = "tables", .usage = "--max-conns N --max-conns6 N --max-services N --max-dests N", .about = "", .options = options
+		.name = "tables",
+		.usage = "--max-conns N --max-conns6 N --max-services N --max-dests N",
+		.about = "",
+		.options = options
 	};
 	int status;
 
@@ -200,8 +206,9 @@ static const struct {
 	enum kind kind;
 	int (*read)(struct item *it, int argc, char **argv);
 } lines[] = {
-	{ "attach", ATTACH, read_attach }, { "sysctl", SYSCTL, read_sysctl }, { "ipvsadm", IPVSADM, read_ipvsadm },
-	{ "conn", CONN, read_conn },	   { "link", LINK, read_link },
+	{ "attach", ATTACH, read_attach },    { "sysctl", SYSCTL, read_sysctl },
+	{ "ipvsadm", IPVSADM, read_ipvsadm }, { "conn", CONN, read_conn },
+	{ "link", LINK, read_link },
 };
 
 static struct item *new_item(struct restore *r)
@@ -309,7 +316,8 @@ static int read_all(struct restore *r, FILE *in)
 
 	if (more >= 0 && (!more || strcmp(line, SAVED_HEAD) != 0)) {
 		at(r, 1);
-		cmd_error("restore", "this is not what `culvert save` writes (\"" SAVED_HEAD "\" is missing)");
+		cmd_error("restore",
+			  "this is not what `culvert save` writes (\"" SAVED_HEAD "\" is missing)");
 		return -EINVAL;
 	}
 	while (!err && more > 0) {
@@ -418,16 +426,18 @@ int cmd_restore(int argc, char **argv)
 {
 	bool check = false, if_empty = false;
 	const struct option_spec options[] = {
-		{ 0, "check", NULL, "only say whether it could be restored here", option_flag, &check, NULL },
-		{ 0, "if-empty", NULL, "do nothing where there is something of culvert already", option_flag, &if_empty,
-		  NULL },
+		{ 0, "check", NULL, "only say whether it could be restored here", option_flag,
+		  &check, NULL },
+		{ 0, "if-empty", NULL, "do nothing where there is something of culvert already",
+		  option_flag, &if_empty, NULL },
 		{},
 	};
 	const struct command_line line = {
 		.name = "restore",
 		.usage = "[--check] [--if-empty] [FILE]",
-		.about = "Makes what `culvert save` wrote down, from FILE or standard input, in a network\n"
-			 "namespace that has nothing of culvert yet: all of it, or nothing.",
+		.about =
+			"Makes what `culvert save` wrote down, from FILE or standard input, in a network\n"
+			"namespace that has nothing of culvert yet: all of it, or nothing.",
 		.options = options,
 		.most = 1,
 	};

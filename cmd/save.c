@@ -59,7 +59,8 @@ static bool can_name(struct save *s, const char *what, const char *name)
 static int save_device(const struct cv_attachment *a, void *arg)
 {
 	if (!a->gone && can_name(arg, "device", a->ifname))
-		line(arg, "attach %s --mode %s\n", a->ifname, a->mode == CV_MODE_XDP ? "xdp" : "tc");
+		line(arg, "attach %s --mode %s\n", a->ifname,
+		     a->mode == CV_MODE_XDP ? "xdp" : "tc");
 	return 0;
 }
 
@@ -136,8 +137,8 @@ static int save_lb(struct save *s)
 	int err;
 
 	cv_get_sizes(s->cv, &sizes);
-	line(s, "tables --max-conns %u --max-conns6 %u --max-services %u --max-dests %u\n", sizes.max_conns,
-	     sizes.max_conns6, sizes.max_services, sizes.max_dests);
+	line(s, "tables --max-conns %u --max-conns6 %u --max-services %u --max-dests %u\n",
+	     sizes.max_conns, sizes.max_conns6, sizes.max_services, sizes.max_dests);
 	err = cv_each_attachment(s->cv, save_device, s);
 	if (!err)
 		err = cv_each_setting(s->cv, save_setting, s);
@@ -150,7 +151,8 @@ static int save_lb(struct save *s)
 
 /* ---- ipvlan -------------------------------------------------------------------- */
 
-static void save_prefix(struct save *s, const char *what, uint8_t family, const union cv_addr *addr, uint8_t plen)
+static void save_prefix(struct save *s, const char *what, uint8_t family, const union cv_addr *addr,
+			uint8_t plen)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -161,7 +163,8 @@ static void save_prefix(struct save *s, const char *what, uint8_t family, const 
 /* Link-local addresses come by themselves. */
 static int save_addr(const struct rtnl_addr *a, bool owned, void *arg)
 {
-	if (owned && !(a->family == AF_INET6 && a->addr.b[0] == 0xfe && (a->addr.b[1] & 0xc0) == 0x80))
+	if (owned &&
+	    !(a->family == AF_INET6 && a->addr.b[0] == 0xfe && (a->addr.b[1] & 0xc0) == 0x80))
 		save_prefix(arg, "addr", a->family, &a->addr, a->plen);
 	return 0;
 }
@@ -178,16 +181,17 @@ static int save_link(const struct cv_ipv_link *link, void *arg)
 	int err;
 
 	if (!link->here && !link->netns[0]) {
-		cmd_error("save", "%s is in a network namespace without a name: left out", link->inner.name);
+		cmd_error("save", "%s is in a network namespace without a name: left out",
+			  link->inner.name);
 		s->left_out = true;
 		return 0;
 	}
 	if (!can_name(s, "device", link->master) || !can_name(s, "device", link->inner.name) ||
 	    (!link->here && !can_name(s, "network namespace", link->netns)))
 		return 0;
-	line(s, "link add link %s name %s type ipvlan mode %s %s hostreach %s", link->master, link->inner.name,
-	     cv_ipv_mode_name(cv_ipv_mode_of(link->policy)), cv_ipv_flag_name(link->policy),
-	     link->policy & CV_IPV_HOSTREACH ? "on" : "off");
+	line(s, "link add link %s name %s type ipvlan mode %s %s hostreach %s", link->master,
+	     link->inner.name, cv_ipv_mode_name(cv_ipv_mode_of(link->policy)),
+	     cv_ipv_flag_name(link->policy), link->policy & CV_IPV_HOSTREACH ? "on" : "off");
 	if (!link->here)
 		line(s, " netns %s", link->netns);
 	err = cv_ipv_each_addr(s->v, link, save_addr, s);
@@ -275,7 +279,8 @@ static int save_to(struct save *s, const char *file, bool conns)
 	s->out = &out;
 	err = save_all(s, conns);
 	if (err && out.err)
-		return cmd_error("save", "%s: %s", file ? file : "standard output", strerror(-out.err));
+		return cmd_error("save", "%s: %s", file ? file : "standard output",
+				 strerror(-out.err));
 	if (err)
 		return cmd_lib_error("save", NULL, err);
 	err = file ? beside_commit(&b, file) : 0;
@@ -290,15 +295,16 @@ int cmd_save(int argc, char **argv)
 	const char *file = NULL;
 	const struct option_spec options[] = {
 		{ 'c', "conns", NULL, "and the connections", option_flag, &conns, NULL },
-		{ 'o', "output", "FILE", "write it there, at once; else to standard output", option_text, &file,
-		  "a file" },
+		{ 'o', "output", "FILE", "write it there, at once; else to standard output",
+		  option_text, &file, "a file" },
 		{},
 	};
 	const struct command_line cl = {
 		.name = "save",
 		.usage = "[-c] [-o FILE]",
-		.about = "Writes down all there is of culvert in this network namespace, as commands, for\n"
-			 "`culvert restore`: devices, settings, services, slaves.",
+		.about =
+			"Writes down all there is of culvert in this network namespace, as commands, for\n"
+			"`culvert restore`: devices, settings, services, slaves.",
 		.options = options,
 	};
 	_cleanup_(cv_close) struct cv *cv = NULL;

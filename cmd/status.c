@@ -65,8 +65,8 @@ static json_t *version_json(const struct cv_version *v)
 	char shape[19];
 
 	snprintf(shape, sizeof(shape), "%016" PRIx64, v->shape);
-	return json_pack("{s:s, s:i, s:s, s:I}", "version", v->culvert, "layout", (int)v->layout, "shape", shape,
-			 "loaded", (json_int_t)v->made);
+	return json_pack("{s:s, s:i, s:s, s:I}", "version", v->culvert, "layout", (int)v->layout,
+			 "shape", shape, "loaded", (json_int_t)v->made);
 }
 
 static void add_versions(json_t *root)
@@ -114,8 +114,9 @@ static int print_device(const struct cv_attachment *a, void *arg)
 	if (a->gone)
 		printf("  ifindex %u: gone\n", a->ifindex);
 	else
-		printf("  %s (ifindex %u): mode %s (%s)\n", text_plain(a->ifname, name, sizeof(name)), a->ifindex,
-		       mode_name(a->mode), doors(a));
+		printf("  %s (ifindex %u): mode %s (%s)\n",
+		       text_plain(a->ifname, name, sizeof(name)), a->ifindex, mode_name(a->mode),
+		       doors(a));
 	return 0;
 }
 

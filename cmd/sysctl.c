@@ -34,7 +34,8 @@ static int add_json(const struct cv_setting *s, void *arg)
 }
 
 /* NAME or NAME=VALUE: reads or writes one. */
-static int one(struct cv *cv, const char *text, int (*show)(const struct cv_setting *s, void *arg), void *arg)
+static int one(struct cv *cv, const char *text, int (*show)(const struct cv_setting *s, void *arg),
+	       void *arg)
 {
 	_cleanup_free_ char *name = strdup(text);
 	struct cv_setting s;
@@ -102,8 +103,9 @@ int cmd_sysctl(int argc, char **argv)
 	const struct command_line line = {
 		.name = "sysctl",
 		.usage = "[NAME | NAME=VALUE] ...",
-		.about = "Reads and writes the load balancer's settings: the kernel's net.ipv4.vs.NAME, by\n"
-			 "the same names and meanings. Without arguments, all of them.",
+		.about =
+			"Reads and writes the load balancer's settings: the kernel's net.ipv4.vs.NAME, by\n"
+			"the same names and meanings. Without arguments, all of them.",
 		.options = options,
 		.most = MOST,
 	};

@@ -71,7 +71,7 @@ json_t *text_json(const char *raw)
 	json_t *text = json_string(raw);
 	char *room;
 
-	if (text)	/* it is UTF-8 */
+	if (text) /* it is UTF-8 */
 		return text;
 	room = malloc(size);
 	if (room)

@@ -46,7 +46,8 @@ static const char *const event_names[] = {
 static void say(const struct cv_ipv_report *what, void *arg)
 {
 	const struct options *o = arg;
-	char addr[INET6_ADDRSTRLEN + 4] = "", name[TEXT_ROOM(IFNAMSIZ)], netns[TEXT_ROOM(NETNS_NAME)];
+	char addr[INET6_ADDRSTRLEN + 4] = "", name[TEXT_ROOM(IFNAMSIZ)],
+				     netns[TEXT_ROOM(NETNS_NAME)];
 
 	if (o->quiet)
 		return;
@@ -69,7 +70,8 @@ static void say(const struct cv_ipv_report *what, void *arg)
 	} else {
 		printf("%s%s%s%s%s%s%s\n", event_names[what->event], *what->name ? " " : "",
 		       text_plain(what->name, name, sizeof(name)), *addr ? " " : "", addr,
-		       *what->netns ? " netns " : "", text_plain(what->netns, netns, sizeof(netns)));
+		       *what->netns ? " netns " : "",
+		       text_plain(what->netns, netns, sizeof(netns)));
 	}
 	fflush(stdout);
 }

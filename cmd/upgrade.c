@@ -18,8 +18,8 @@ static void say(const struct cv_upgrade *done)
 {
 	for (int i = 0; i < CV_PARTS; i++) {
 		if (done[i].there)
-			printf("%s: culvert %s in the place of %s, at %u hooks\n", part_names[i], cv_own_version(),
-			       done[i].was.culvert, done[i].hooks);
+			printf("%s: culvert %s in the place of %s, at %u hooks\n", part_names[i],
+			       cv_own_version(), done[i].was.culvert, done[i].hooks);
 	}
 }
 
@@ -29,9 +29,10 @@ static void say_json(const struct cv_upgrade *done)
 
 	for (int i = 0; i < CV_PARTS; i++) {
 		if (done[i].there)
-			json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:i}", "part", part_names[i], "version",
-							     cv_own_version(), "was", done[i].was.culvert, "hooks",
-							     (int)done[i].hooks));
+			json_array_append_new(
+				all, json_pack("{s:s, s:s, s:s, s:i}", "part", part_names[i],
+					       "version", cv_own_version(), "was",
+					       done[i].was.culvert, "hooks", (int)done[i].hooks));
 	}
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
@@ -48,8 +49,9 @@ int cmd_upgrade(int argc, char **argv)
 	const struct command_line line = {
 		.name = "upgrade",
 		.usage = "[-j]",
-		.about = "Puts this culvert's data path in the place of the one that is loaded, under traffic:\n"
-			 "each device changes at once, and tables, connections and counters stay.",
+		.about =
+			"Puts this culvert's data path in the place of the one that is loaded, under traffic:\n"
+			"each device changes at once, and tables, connections and counters stay.",
 		.options = options,
 	};
 	struct cv_upgrade done[CV_PARTS];

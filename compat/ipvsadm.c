@@ -148,7 +148,8 @@ static int restore(struct run *run, const char *program)
 			more = words_split(&words, program, line);
 		if (more < 0) {
 			fprintf(stderr, "standard input: %s\n",
-				more == -EMSGSIZE ? "a line is longer than a megabyte" : strerror(-more));
+				more == -EMSGSIZE ? "a line is longer than a megabyte" :
+						    strerror(-more));
 			return end_with(run, STATUS_REFUSED);
 		}
 		if (words.n > 1)

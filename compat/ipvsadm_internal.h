@@ -13,7 +13,7 @@ struct parser {
 	struct ipvsadm_complaint *complaint;
 	const char *program;
 	bool names;
-	uint8_t port_proto; /* whose names ports have: the service's protocol */
+	uint8_t port_proto;    /* whose names ports have: the service's protocol */
 	char sched_flags[128]; /* -b, kept until the scheduler is known */
 };
 

@@ -8,7 +8,7 @@
 #include "ipvsadm_lines.h"
 
 #define READ_SIZE (1 << 16)
-#define LINE_MOST (1 << 20)	/* bytes; the longest that says anything has some hundred */
+#define LINE_MOST (1 << 20) /* bytes; the longest that says anything has some hundred */
 
 void lines_free(struct lines *l)
 {

@@ -75,7 +75,8 @@ static void ask_host(uint8_t family, const union cv_addr *addr, char *name, size
 
 	memcpy(&in6.sin6_addr, addr->b, 16);
 	if (getnameinfo(v6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in,
-			v6 ? sizeof(in6) : sizeof(in), name, (socklen_t)size, NULL, 0, NI_NAMEREQD) ||
+			v6 ? sizeof(in6) : sizeof(in), name, (socklen_t)size, NULL, 0,
+			NI_NAMEREQD) ||
 	    !usable(name))
 		name[0] = '\0';
 }

@@ -77,7 +77,7 @@ enum ipvsadm_option {
 
 struct ipvsadm_request {
 	enum ipvsadm_command command;
-	uint64_t options; /* OPTION_BIT() of each one given */
+	uint64_t options;		/* OPTION_BIT() of each one given */
 	struct cv_service_spec service; /* all but sched and pe, which have names: */
 	char scheduler[16];
 	char engine[17]; /* "": none */
@@ -90,7 +90,7 @@ struct ipvsadm_request {
 
 struct ipvsadm_complaint {
 	char text[512];
-	int status; /* the program's exit status: 2 or 255 */
+	int status;    /* the program's exit status: 2 or 255 */
 	bool carry_on; /* ... but a restore goes on with its next line */
 };
 

@@ -23,7 +23,7 @@ struct jsonw {
 };
 
 void jsonw_begin(struct jsonw *j, struct out *out); /* the document: an object */
-void jsonw_end(struct jsonw *j); /* closes every level still open */
+void jsonw_end(struct jsonw *j);		    /* closes every level still open */
 
 void jsonw_object(struct jsonw *j, const char *key);
 void jsonw_array(struct jsonw *j, const char *key);

@@ -241,7 +241,8 @@ static int swap_one(uint32_t ifindex, const char *what, void *arg)
 	if (strcmp(what, "xdp") == 0)
 		err = xdp_replace(s->links, ifindex, prog);
 	else
-		err = tchook_replace(s->links, ifindex, strstr(what, "-out") ? TC_OUT : TC_IN, prog);
+		err = tchook_replace(s->links, ifindex, strstr(what, "-out") ? TC_OUT : TC_IN,
+				     prog);
 	if (!err)
 		s->hooks++;
 	if (journal_step)

@@ -28,7 +28,8 @@ int build_store(const struct bpf_object *obj, const struct cv_build *build)
 	uint32_t zero = 0;
 
 	if (fd < 0 || bpf_map_update_elem(fd, &zero, build, BPF_ANY) < 0)
-		return cv_fail(fd < 0 ? fd : -errno, "cannot fill the maps: %s", strerror(fd < 0 ? -fd : errno));
+		return cv_fail(fd < 0 ? fd : -errno, "cannot fill the maps: %s",
+			       strerror(fd < 0 ? -fd : errno));
 	return 0;
 }
 
@@ -44,8 +45,9 @@ int build_read(int dir, struct cv_build *out)
 	fd = bpffs_get(maps, MAP);
 	if (fd < 0 && fd != -ENOENT)
 		return fd;
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.value_size != sizeof(*out) ||
-	    bpf_map_lookup_elem(fd, &zero, out) < 0 || out->magic != CV_BUILD_MAGIC)
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ||
+	    info.value_size != sizeof(*out) || bpf_map_lookup_elem(fd, &zero, out) < 0 ||
+	    out->magic != CV_BUILD_MAGIC)
 		return cv_fail(-EPROTO, "the data path does not say which culvert loaded it");
 	return 0;
 }
@@ -57,14 +59,17 @@ int build_check(int dir, const struct cv_build *own)
 
 	if (err || (there.layout == own->layout && there.shape == own->shape))
 		return err;
-	return cv_fail(-EPROTO,
-		       "this namespace's data path is culvert %.*s's, whose tables are laid out otherwise than those of "
-		       "this command (%s): `culvert upgrade` replaces it",
-		       (int)sizeof(there.version) - 1, there.version, cv_own_version());
+	return cv_fail(
+		-EPROTO,
+		"this namespace's data path is culvert %.*s's, whose tables are laid out otherwise than those of "
+		"this command (%s): `culvert upgrade` replaces it",
+		(int)sizeof(there.version) - 1, there.version, cv_own_version());
 }
 
 void build_show(const struct cv_build *build, struct cv_version *out)
 {
-	*out = (struct cv_version){ .layout = build->layout, .shape = build->shape, .made = build->made };
+	*out = (struct cv_version){ .layout = build->layout,
+				    .shape = build->shape,
+				    .made = build->made };
 	memcpy(out->culvert, build->version, sizeof(out->culvert) - 1);
 }

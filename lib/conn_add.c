@@ -22,9 +22,10 @@
 
 static int find_server(struct cv *cv, const struct cv_conn_info *c, uint32_t *out)
 {
-	struct cv_dest_key key = {
-		.owner = c->service, .addr = c->daddr, .port = c->server_port, .family = c->dest_family
-	};
+	struct cv_dest_key key = { .owner = c->service,
+				   .addr = c->daddr,
+				   .port = c->server_port,
+				   .family = c->dest_family };
 	uint32_t service;
 	int err = service_find(cv, &c->service, &service);
 
@@ -65,7 +66,8 @@ static struct cv_conn_record record_of(const struct cv_conn_info *c, uint32_t de
 static int hand_over(int prog, const struct cv_conn_record *r)
 {
 	unsigned char frame[ETHERNET + sizeof(*r)] = { 0 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = 1);
 
 	memcpy(frame + ETHERNET, r, sizeof(*r));
 	for (int i = 0; i < TRIES; i++) {
@@ -82,7 +84,8 @@ static int hand_over(int prog, const struct cv_conn_record *r)
 	case CV_ADOPT_FULL:
 		return cv_fail(-ENOSPC, "the table of connections has no room for it");
 	default:
-		return cv_fail(-EIO, "the data path does not take the connection (%u)", opts.retval);
+		return cv_fail(-EIO, "the data path does not take the connection (%u)",
+			       opts.retval);
 	}
 }
 

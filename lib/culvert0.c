@@ -25,9 +25,9 @@
 /* ---- what is needed ----------------------------------------------------------- */
 
 struct needs {
-	struct culvert0_wants family[2];	/* IPv4, IPv6 */
-	bool answers;				/* a masq real server is the director itself */
-	bool tracked;				/* conntrack masquerades */
+	struct culvert0_wants family[2]; /* IPv4, IPv6 */
+	bool answers;			 /* a masq real server is the director itself */
+	bool tracked;			 /* conntrack masquerades */
 };
 
 static void cleanup_needs(struct needs *n)
@@ -51,7 +51,8 @@ static int addr_order(const void *a, const void *b)
 	return memcmp(a, b, sizeof(union cv_addr));
 }
 
-static size_t sort_unique(void *items, size_t n, size_t size, int (*order)(const void *, const void *))
+static size_t sort_unique(void *items, size_t n, size_t size,
+			  int (*order)(const void *, const void *))
 {
 	size_t kept = 0;
 
@@ -73,8 +74,8 @@ static bool leads(const struct cv_service_key *key)
 
 	if (key->family == AF_INET)
 		return a4 >> 24 != 0 && a4 >> 24 != IN_LOOPBACKNET && a4 < 0xe0000000U;
-	return !IN6_IS_ADDR_UNSPECIFIED(a6) && !IN6_IS_ADDR_MULTICAST(a6) && !IN6_IS_ADDR_LOOPBACK(a6) &&
-	       !IN6_IS_ADDR_LINKLOCAL(a6);
+	return !IN6_IS_ADDR_UNSPECIFIED(a6) && !IN6_IS_ADDR_MULTICAST(a6) &&
+	       !IN6_IS_ADDR_LOOPBACK(a6) && !IN6_IS_ADDR_LINKLOCAL(a6);
 }
 
 /* What the data path would look such a service up for: of FTP, the data connections' ports too. */
@@ -108,7 +109,8 @@ static int collect_services(const struct cv *cv, struct needs *out)
 		if (!w->marks || !w->addrs || !w->flows)
 			return cv_plain(-ENOMEM);
 	}
-	for (uint32_t slot = 0, seen = 0; seen < n && slot < cv->journal->geo.max_services; slot++) {
+	for (uint32_t slot = 0, seen = 0; seen < n && slot < cv->journal->geo.max_services;
+	     slot++) {
 		const struct cv_service *svc = svc_at(cv, slot);
 		struct culvert0_wants *w = &out->family[svc->key.family == AF_INET6];
 
@@ -139,7 +141,8 @@ static bool any_local_masq(const struct cv *cv)
 	const uint32_t what = CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_DEST_METHOD;
 
 	for (uint32_t i = 0; cv->settings->num_masq && i < cv->journal->geo.max_dests; i++) {
-		if ((dest_at(cv, i)->flags & what) == (CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_MASQ))
+		if ((dest_at(cv, i)->flags & what) ==
+		    (CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_MASQ))
 			return true;
 	}
 	return false;
@@ -147,7 +150,8 @@ static bool any_local_masq(const struct cv *cv)
 
 static bool needed(const struct needs *n)
 {
-	return n->family[0].n_marks || n->family[0].n_addrs || n->family[1].n_marks || n->family[1].n_addrs;
+	return n->family[0].n_marks || n->family[0].n_addrs || n->family[1].n_marks ||
+	       n->family[1].n_addrs;
 }
 
 /* ---- forwarding (R4) ----------------------------------------------------------- */
@@ -183,14 +187,16 @@ int culvert0_check(uint8_t family)
 	err = sysctl_dev_get(AF_INET6, "all", switch_name[1], &on);
 	if (err != -ENOENT)
 		return err;
-	return cv_fail(-EOPNOTSUPP, "this kernel forwards IPv6 for all devices or for none, and a mark's packets "
-				    "are forwarded: set net.ipv6.conf.all.forwarding to 1 first");
+	return cv_fail(
+		-EOPNOTSUPP,
+		"this kernel forwards IPv6 for all devices or for none, and a mark's packets "
+		"are forwarded: set net.ipv6.conf.all.forwarding to 1 first");
 }
 
 struct device {
 	char name[IFNAMSIZ];
 	uint32_t ifindex;
-	uint32_t flags;	/* CV_DEV_* */
+	uint32_t flags; /* CV_DEV_* */
 };
 
 struct devices {
@@ -309,11 +315,12 @@ static void announce_led(struct cv *cv, uint32_t flag, bool on)
 	__atomic_store_n(&cv->settings->led, on ? led | flag : led & ~flag, __ATOMIC_RELEASE);
 }
 
-static int settle_rules(struct cv *cv, struct rtnl *nl, const struct devices *d, const struct needs *n, int i)
+static int settle_rules(struct cv *cv, struct rtnl *nl, const struct devices *d,
+			const struct needs *n, int i)
 {
 	const struct culvert0_wants *w = &n->family[i];
 	const uint32_t led = i ? CV_LED6 : CV_LED4, marks = i ? CV_MARKS6 : CV_MARKS4;
-	_cleanup_free_ char (*names)[IFNAMSIZ] = calloc(2 * d->n + 1, sizeof(*names));
+	_cleanup_free_ char(*names)[IFNAMSIZ] = calloc(2 * d->n + 1, sizeof(*names));
 	struct culvert0_names guards = { .names = names }, attached = { .names = names + d->n };
 	int err;
 
@@ -346,8 +353,10 @@ static int settle_answers(struct cv *cv, const struct devices *d, bool wanted)
 	}
 	for (size_t at = 0; at < d->n && !err; at++) {
 		const struct device *dev = &d->all[at];
-		bool want = wanted && (dev->flags & CV_DEV_ATTACHED || dev->ifindex == LOOPBACK_IFINDEX);
-		bool tcx, gone = false, there = tchook_find(links, dev->ifindex, TC_OUT, &tcx, &gone);
+		bool want = wanted &&
+			    (dev->flags & CV_DEV_ATTACHED || dev->ifindex == LOOPBACK_IFINDEX);
+		bool tcx, gone = false,
+			  there = tchook_find(links, dev->ifindex, TC_OUT, &tcx, &gone);
 
 		if (dev->ifindex == cv->settings->culvert0 || want == (there && !gone))
 			continue;
@@ -384,7 +393,7 @@ static int apply(struct cv *cv, const struct needs *n)
 		err = tracked_settle(cv, false);
 	if (!err)
 		err = settle_answers(cv, &d, n->answers || n->tracked);
-	if (!err && n->tracked)		/* its answers are counted from its first connection on */
+	if (!err && n->tracked) /* its answers are counted from its first connection on */
 		err = tracked_settle(cv, true);
 	if (!err && !needed(n))
 		err = culvert0_device_down(cv, &nl);
@@ -419,7 +428,8 @@ static bool settle_one(struct cv *cv, uint32_t slot)
 	const struct cv_service *svc = svc_at(cv, slot);
 	bool used = svc->flags & CV_SVC_USED;
 
-	if (svc->key.fwmark || cv->settings->num_fwmark || !cv->settings->culvert0 || !other_leads(cv, slot, false))
+	if (svc->key.fwmark || cv->settings->num_fwmark || !cv->settings->culvert0 ||
+	    !other_leads(cv, slot, false))
 		return false;
 	if (!leads(&svc->key) || (!used && other_leads(cv, slot, true)))
 		return !cv->spoiled;
@@ -429,7 +439,8 @@ static bool settle_one(struct cv *cv, uint32_t slot)
 
 static int settle_all(struct cv *cv)
 {
-	_cleanup_(cleanup_needs) struct needs n = { .family = { { .family = AF_INET }, { .family = AF_INET6 } } };
+	_cleanup_(cleanup_needs) struct needs n = { .family = { { .family = AF_INET },
+								{ .family = AF_INET6 } } };
 	int err = collect_services(cv, &n);
 
 	if (err)

@@ -41,7 +41,7 @@
 #include "rtnl.h"
 
 #define CULVERT0_NAME "culvert0"
-#define CULVERT0_TABLE_MARKS 25462	/* "cv" */
+#define CULVERT0_TABLE_MARKS 25462 /* "cv" */
 #define CULVERT0_TABLE_OWN 25463
 
 /* Makes what stands outside the maps follow from them, if it is due. */
@@ -62,17 +62,17 @@ int culvert0_check(uint8_t family);
 struct culvert0_flow {
 	union cv_addr to;
 	uint8_t ipproto;
-	uint16_t ports[2];	/* first and last; 0: any */
+	uint16_t ports[2]; /* first and last; 0: any */
 };
 
 /* What one family needs. Marks and addresses are sorted and have nothing twice. */
 struct culvert0_wants {
 	uint8_t family;
-	struct culvert0_flow *flows;	/* led to culvert0 from every attached device */
+	struct culvert0_flow *flows; /* led to culvert0 from every attached device */
 	size_t n_flows;
 	uint32_t *marks;
 	size_t n_marks;
-	union cv_addr *addrs;	/* virtual addresses */
+	union cv_addr *addrs; /* virtual addresses */
 	size_t n_addrs;
 };
 
@@ -81,7 +81,8 @@ int culvert0_device_up(struct cv *cv, struct rtnl *nl);
 int culvert0_device_down(struct cv *cv, struct rtnl *nl);
 
 /* culvert0_rules.c: the route of one virtual address, where the rules stand already. */
-int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, uint32_t ifindex, bool wanted);
+int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, uint32_t ifindex,
+		   bool wanted);
 
 /* Rules and routes of one family. `guards`: devices of R4. */
 struct culvert0_names {

@@ -42,8 +42,8 @@ static const struct {
 	int value;
 } settings[] = {
 	{ AF_INET, CULVERT0_NAME, "rp_filter", 2 },
-	{ AF_INET, CULVERT0_NAME, "accept_local", 1 },	/* the director's own packets come back */
-	{ AF_INET, CULVERT0_NAME, "route_localnet", 1 },	/* ... for a real server 127.0.0.1, too */
+	{ AF_INET, CULVERT0_NAME, "accept_local", 1 },	 /* the director's own packets come back */
+	{ AF_INET, CULVERT0_NAME, "route_localnet", 1 }, /* ... for a real server 127.0.0.1, too */
 	{ AF_INET, CULVERT0_NAME, "forwarding", 1 },
 	{ AF_INET, CULVERT0_NAME, "send_redirects", 0 },
 	{ AF_INET6, CULVERT0_NAME, "accept_ra", 0 },
@@ -58,11 +58,9 @@ static bool is_ours(const struct rtnl_link *link)
 
 static int make_pair(struct rtnl *nl)
 {
-	struct rtnl_veth veth = { .name = CULVERT0_NAME,
-				  .peer_name = PEER_NAME,
-				  .mac = mac,
-				  .mtu = MTU,
-				  .noarp = true };
+	struct rtnl_veth veth = {
+		.name = CULVERT0_NAME, .peer_name = PEER_NAME, .mac = mac, .mtu = MTU, .noarp = true
+	};
 	_cleanup_fd_ int here = -1;
 	int err = netns_open_self(&here);
 
@@ -84,7 +82,8 @@ static int find_or_make(struct rtnl *nl, struct rtnl_link *out)
 	if (err)
 		return cv_fail(err, "cannot make the device " CULVERT0_NAME ": %s", strerror(-err));
 	if (!is_ours(out))
-		return cv_fail(-EEXIST, "there is a device " CULVERT0_NAME " that culvert did not make");
+		return cv_fail(-EEXIST,
+			       "there is a device " CULVERT0_NAME " that culvert did not make");
 	return 0;
 }
 
@@ -94,7 +93,8 @@ static int set_up(struct rtnl *nl, const struct rtnl_link *link)
 	int err = rtnl_link_addrgen(nl, link->ifindex, IN6_ADDR_GEN_MODE_NONE);
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && !err; i++) {
-		err = sysctl_dev_set(settings[i].family, settings[i].dev, settings[i].name, settings[i].value);
+		err = sysctl_dev_set(settings[i].family, settings[i].dev, settings[i].name,
+				     settings[i].value);
 		/* A kernel without IPv6, or without it on this device. */
 		if (err == -ENOENT && settings[i].family == AF_INET6)
 			err = 0;

@@ -45,7 +45,10 @@ static int list_add(struct list *l, const void *item)
 
 /* ---- rules ------------------------------------------------------------------ */
 
-#define RULES { .size = sizeof(struct rtnl_rule) }
+#define RULES                                    \
+	{                                        \
+		.size = sizeof(struct rtnl_rule) \
+	}
 
 static struct rtnl_rule local_rule(uint8_t family, uint32_t preference, uint8_t protocol)
 {
@@ -59,8 +62,8 @@ static struct rtnl_rule local_rule(uint8_t family, uint32_t preference, uint8_t 
 static bool same_rule(const struct rtnl_rule *a, const struct rtnl_rule *b)
 {
 	return a->action == b->action && a->preference == b->preference && a->table == b->table &&
-	       a->target == b->target && a->mark == b->mark && a->plen == b->plen && a->ipproto == b->ipproto &&
-	       strcmp(a->iif, b->iif) == 0;
+	       a->target == b->target && a->mark == b->mark && a->plen == b->plen &&
+	       a->ipproto == b->ipproto && strcmp(a->iif, b->iif) == 0;
 }
 
 static int rule_order(const void *pa, const void *pb)
@@ -92,7 +95,8 @@ static bool in_sorted(const struct list *l, const struct rtnl_rule *rule)
 }
 
 /* R5 */
-static int lead_flows(const struct culvert0_wants *w, const struct culvert0_names *attached, struct list *out)
+static int lead_flows(const struct culvert0_wants *w, const struct culvert0_names *attached,
+		      struct list *out)
 {
 	struct rtnl_rule rule = { .family = w->family,
 				  .action = FR_ACT_TO_TBL,
@@ -156,7 +160,7 @@ static int wanted_rules(const struct culvert0_wants *w, const struct culvert0_na
 
 struct seen_rules {
 	struct list ours;
-	bool local;	/* the table `local` is looked up at 0, as the kernel sets it */
+	bool local; /* the table `local` is looked up at 0, as the kernel sets it */
 	int err;
 };
 
@@ -232,7 +236,8 @@ static int clear_disorder(struct rtnl *nl, struct list *ours)
 	return err;
 }
 
-static int settle_rules(struct rtnl *nl, uint8_t family, const struct list *wanted, struct seen_rules *seen)
+static int settle_rules(struct rtnl *nl, uint8_t family, const struct list *wanted,
+			struct seen_rules *seen)
 {
 	const struct rtnl_rule usual = local_rule(family, 0, RTPROT_KERNEL);
 	_cleanup_(cleanup_list) struct list sorted = RULES;
@@ -261,7 +266,10 @@ static int settle_rules(struct rtnl *nl, uint8_t family, const struct list *want
 
 /* ---- routes ----------------------------------------------------------------- */
 
-#define ROUTES { .size = sizeof(struct rtnl_route) }
+#define ROUTES                                    \
+	{                                         \
+		.size = sizeof(struct rtnl_route) \
+	}
 
 static int see_route(const struct rtnl_route *route, void *arg)
 {
@@ -297,8 +305,8 @@ static void set_source(const struct list *local, struct rtnl_route *route)
 		route->source = found->source;
 }
 
-static int add_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex, const struct list *there,
-		      const struct list *local)
+static int add_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex,
+		      const struct list *there, const struct list *local)
 {
 	struct rtnl_route route = { .family = w->family,
 				    .table = CULVERT0_TABLE_OWN,
@@ -313,8 +321,10 @@ static int add_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32_t 
 		memset(&route.source, 0, sizeof(route.source));
 		if (w->family == AF_INET)
 			set_source(local, &route);
-		old = there->n ? bsearch(&route, there->items, there->n, there->size, route_order) : NULL;
-		if (!old || old->ifindex != ifindex || memcmp(&old->source, &route.source, sizeof(route.source)) != 0)
+		old = there->n ? bsearch(&route, there->items, there->n, there->size, route_order) :
+				 NULL;
+		if (!old || old->ifindex != ifindex ||
+		    memcmp(&old->source, &route.source, sizeof(route.source)) != 0)
 			err = rtnl_table_add(nl, &route);
 		/* An address that the kernel does not route to needs no route. */
 		if (err == -EINVAL)
@@ -330,7 +340,8 @@ static int delete_routes(struct rtnl *nl, const struct culvert0_wants *w, const 
 	for (size_t i = 0; i < there->n && !err; i++) {
 		const struct rtnl_route *route = list_at(there, i);
 
-		if (!w->n_addrs || !bsearch(&route->addr, w->addrs, w->n_addrs, sizeof(*w->addrs), addr_order))
+		if (!w->n_addrs ||
+		    !bsearch(&route->addr, w->addrs, w->n_addrs, sizeof(*w->addrs), addr_order))
 			err = rtnl_table_del(nl, route);
 		if (err == -ESRCH)
 			err = 0;
@@ -341,7 +352,9 @@ static int delete_routes(struct rtnl *nl, const struct culvert0_wants *w, const 
 /* The default route of the table for marks, while there is one. */
 static int settle_marks(struct rtnl *nl, const struct culvert0_wants *w, uint32_t ifindex)
 {
-	const struct rtnl_route route = { .family = w->family, .table = CULVERT0_TABLE_MARKS, .ifindex = ifindex };
+	const struct rtnl_route route = { .family = w->family,
+					  .table = CULVERT0_TABLE_MARKS,
+					  .ifindex = ifindex };
 	int err = w->n_marks ? rtnl_table_add(nl, &route) : rtnl_table_del(nl, &route);
 
 	return err == -ESRCH && !w->n_marks ? 0 : err;
@@ -366,7 +379,8 @@ static int settle_routes(struct rtnl *nl, const struct culvert0_wants *w, uint32
 	return err ? err : delete_routes(nl, w, &own);
 }
 
-int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, uint32_t ifindex, bool wanted)
+int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, uint32_t ifindex,
+		   bool wanted)
 {
 	union cv_addr one = *addr;
 	const struct culvert0_wants w = { .family = family, .addrs = &one, .n_addrs = 1 };
@@ -382,7 +396,8 @@ int culvert0_route(struct rtnl *nl, uint8_t family, const union cv_addr *addr, u
 		err = rtnl_table_del(nl, &route);
 		return err == -ESRCH ? 0 : err;
 	}
-	err = family == AF_INET ? rtnl_each_route(nl, family, RT_TABLE_LOCAL, see_route, &local) : 0;
+	err = family == AF_INET ? rtnl_each_route(nl, family, RT_TABLE_LOCAL, see_route, &local) :
+				  0;
 	if (err)
 		return err;
 	if (local.n)

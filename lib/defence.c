@@ -32,7 +32,8 @@ static int load(struct cv *cv, struct memory_bpf **out)
 	if (clock < 0)
 		return clock;
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
-		return cv_fail(-EOPNOTSUPP, CANNOT "it has no type information (CONFIG_DEBUG_INFO_BTF)");
+		return cv_fail(-EOPNOTSUPP,
+			       CANNOT "it has no type information (CONFIG_DEBUG_INFO_BTF)");
 	why_listen();
 	skel = memory_bpf__open();
 	if (!skel)
@@ -42,7 +43,9 @@ static int load(struct cv *cv, struct memory_bpf **out)
 		return cv_fail(err, "cannot use the map of the clock: %s", strerror(-err));
 	err = memory_bpf__load(skel);
 	if (err)
-		return cv_fail(-EOPNOTSUPP, CANNOT "no memory cgroups (CONFIG_MEMCG), or BPF may not read it%s%s",
+		return cv_fail(-EOPNOTSUPP,
+			       CANNOT
+			       "no memory cgroups (CONFIG_MEMCG), or BPF may not read it%s%s",
 			       *why_libbpf() ? ": " : "", why_libbpf());
 	*out = take_ptr(skel);
 	return 0;
@@ -52,12 +55,14 @@ static int load(struct cv *cv, struct memory_bpf **out)
 static int start(int prog)
 {
 	unsigned char frame[64] = { 0 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = 1);
 
 	if (bpf_prog_test_run_opts(prog, &opts) < 0)
 		return cv_fail(-errno, "cannot run the watch over memory: %s", strerror(errno));
 	if (opts.retval == 1)
-		return cv_fail(-EOPNOTSUPP, CANNOT "memory cgroups are turned off (cgroup_disable=memory)");
+		return cv_fail(-EOPNOTSUPP,
+			       CANNOT "memory cgroups are turned off (cgroup_disable=memory)");
 	if (opts.retval)
 		return cv_fail(-EIO, "the watch over memory does not start (%d)", (int)opts.retval);
 	return 0;

@@ -239,7 +239,8 @@ static int make(struct txn *t, uint32_t service, const struct cv_dest_spec *spec
 		return err;
 	d = dest_at(t->cv, *out);
 	d->owner = svc_at(t->cv, service)->key;
-	d->vip_key = cv_vip_key_of(t->cv->journal->geo.hash_key, &d->owner, d->owner.family == AF_INET6);
+	d->vip_key =
+		cv_vip_key_of(t->cv->journal->geo.hash_key, &d->owner, d->owner.family == AF_INET6);
 	d->addr = spec->addr;
 	d->port = spec->port;
 	make_key(svc_at(t->cv, service), spec, &key);
@@ -351,10 +352,12 @@ int cv_dest_del(struct cv *cv, const struct cv_service_key *key, const struct cv
 
 	if (err)
 		return err;
-	for (at = svc_at(cv, service)->head; at != slot && at != CV_NONE; at = dest_step(cv, at, &steps))
+	for (at = svc_at(cv, service)->head; at != slot && at != CV_NONE;
+	     at = dest_step(cv, at, &steps))
 		c.before = at;
 	if (at == CV_NONE)
-		return cv->spoiled ? cv->spoiled : cv_fail(-EPROTO, "slot %u is not in its service's list", slot);
+		return cv->spoiled ? cv->spoiled :
+				     cv_fail(-EPROTO, "slot %u is not in its service's list", slot);
 	c.service = service;
 	c.dest = slot;
 	txn_begin(&t, cv);

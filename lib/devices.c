@@ -83,7 +83,8 @@ static int forget_others(const struct found *f)
 	const uint32_t *ifindexes = known.keys;
 
 	for (uint32_t i = 0; i < known.n && !err; i++) {
-		if (!is_found(f, ifindexes[i]) && bpf_map_delete_elem(fd, &ifindexes[i]) < 0 && errno != ENOENT)
+		if (!is_found(f, ifindexes[i]) && bpf_map_delete_elem(fd, &ifindexes[i]) < 0 &&
+		    errno != ENOENT)
 			err = cv_fail(-errno, "cannot forget a device: %s", strerror(errno));
 	}
 	return err;

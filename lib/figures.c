@@ -25,7 +25,8 @@ void figures_dest_total(const struct cv *cv, uint32_t dest, uint64_t out[CV_RATE
 
 	memset(out, 0, CV_RATES * sizeof(*out));
 	for (uint32_t cpu = 0; cpu < ncpus; cpu++) {
-		const struct cv_counters *c = counters_at(cv, cv_counters_at(&cv->journal->geo, dest, cpu));
+		const struct cv_counters *c =
+			counters_at(cv, cv_counters_at(&cv->journal->geo, dest, cpu));
 
 		out[CV_CONNS] += once(&c->conns);
 		out[CV_INPKTS] += once(&c->inpkts);
@@ -105,7 +106,8 @@ void figures_clear_dest(struct cv *cv, uint32_t dest)
 	uint32_t ncpus = cv->journal->geo.ncpus;
 
 	for (uint32_t cpu = 0; cpu < ncpus; cpu++)
-		memset(counters_at(cv, cv_counters_at(&cv->journal->geo, dest, cpu)), 0, sizeof(struct cv_counters));
+		memset(counters_at(cv, cv_counters_at(&cv->journal->geo, dest, cpu)), 0,
+		       sizeof(struct cv_counters));
 	memset(dest_est_at(cv, dest), 0, sizeof(struct cv_estimate));
 }
 

@@ -347,7 +347,8 @@ int instance_remove_lb(struct cv *cv)
 	if (!err)
 		err = unload_data_path(cv->dir, cv->journal->lo_forwarding);
 	if (!err)
-		cv->journal->routes_due = ROUTES_SETTLED;	/* whoever gives up the lock now has nothing to put up again */
+		cv->journal->routes_due =
+			ROUTES_SETTLED; /* whoever gives up the lock now has nothing to put up again */
 	return err;
 }
 

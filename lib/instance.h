@@ -29,7 +29,7 @@
 #include "maps.h"
 
 struct cv {
-	int dir; /* the instance's directory */
+	int dir;   /* the instance's directory */
 	int adopt; /* the program ctl_adopt, once it is needed */
 	bool locked;
 	int spoiled;	       /* T3 of maps.h: an errno, or 0 */

@@ -196,12 +196,16 @@ static int note_link_local(const struct rtnl_addr *addr, void *arg)
 {
 	struct cv_ipv_prefix p = { .family = addr->family, .addr = addr->addr };
 	const struct note *n = arg;
-	struct cv_ipv_addr_key key = { .master = n->master, .family = AF_INET6, .addr = addr->addr };
+	struct cv_ipv_addr_key key = { .master = n->master,
+				       .family = AF_INET6,
+				       .addr = addr->addr };
 	uint32_t one = 1;
 
 	if (!is_link_local6(&p))
 		return 0;
-	return bpf_map_update_elem(n->v->maps[IPV_STRANGERS], &key, &one, BPF_ANY) < 0 ? cv_plain(-errno) : 0;
+	return bpf_map_update_elem(n->v->maps[IPV_STRANGERS], &key, &one, BPF_ANY) < 0 ?
+		       cv_plain(-errno) :
+		       0;
 }
 
 int ipv_addr_note_the_hosts(struct cv_ipv *v, uint32_t master)
@@ -256,7 +260,9 @@ static int each_key(struct cv_ipv *v, uint32_t slot,
 static int release_key(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
 		       void *arg)
 {
-	return bpf_map_delete_elem(v->maps[IPV_ADDRS], key) < 0 && errno != ENOENT ? cv_plain(-errno) : 0;
+	return bpf_map_delete_elem(v->maps[IPV_ADDRS], key) < 0 && errno != ENOENT ?
+		       cv_plain(-errno) :
+		       0;
 }
 
 int ipv_addr_release_all(struct cv_ipv *v, uint32_t slot)
@@ -412,11 +418,13 @@ int ipv_disallow_all(struct cv_ipv *v, uint32_t slot)
 {
 	_cleanup_(map_keys_free) struct map_keys all = {};
 	const struct cv_ipv_allow_key *keys;
-	int err = v->slaves[slot].has_allow ? map_keys(v->maps[IPV_ALLOWS], sizeof(*keys), &all) : 0;
+	int err =
+		v->slaves[slot].has_allow ? map_keys(v->maps[IPV_ALLOWS], sizeof(*keys), &all) : 0;
 
 	keys = all.keys;
 	for (uint32_t i = 0; i < all.n && !err; i++) {
-		if (keys[i].slave == slot && bpf_map_delete_elem(v->maps[IPV_ALLOWS], &keys[i]) < 0 && errno != ENOENT)
+		if (keys[i].slave == slot &&
+		    bpf_map_delete_elem(v->maps[IPV_ALLOWS], &keys[i]) < 0 && errno != ENOENT)
 			err = cv_plain(-errno);
 	}
 	return err;

@@ -37,7 +37,8 @@ static const struct {
 	enum bpf_tc_attach_point clsact;
 	__u32 priority;
 } hooks[IPV_PROGS] = {
-	[IPV_MASTER_IN] = { "master_in", "ingress", TCX_INGRESS, BPF_TC_INGRESS, CLSACT_PRIORITY_LAST },
+	[IPV_MASTER_IN] = { "master_in", "ingress", TCX_INGRESS, BPF_TC_INGRESS,
+			    CLSACT_PRIORITY_LAST },
 	[IPV_MASTER_OUT] = { "master_out", "egress", TCX_EGRESS, BPF_TC_EGRESS, CLSACT_PRIORITY },
 	[IPV_SLAVE_OUT] = { "slave_out", "ingress", TCX_INGRESS, BPF_TC_INGRESS, CLSACT_PRIORITY },
 	[IPV_SLAVE_IN] = { "slave_in", "egress", TCX_EGRESS, BPF_TC_EGRESS, CLSACT_PRIORITY },
@@ -58,8 +59,9 @@ static int clsact_attach(int fd, enum ipv_prog prog, uint32_t ifindex)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 			    .attach_point = hooks[prog].clsact);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = hooks[prog].priority,
-			    .prog_fd = fd, .flags = BPF_TC_F_REPLACE);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE,
+			    .priority = hooks[prog].priority, .prog_fd = fd,
+			    .flags = BPF_TC_F_REPLACE);
 	libbpf_print_fn_t print = libbpf_set_print(quiet);
 	int err = bpf_tc_hook_create(&hook);
 

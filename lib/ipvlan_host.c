@@ -73,7 +73,8 @@ static bool was_turned_off(struct cv_ipv *v, uint32_t master)
 	struct rtnl_link host;
 
 	return rtnl_link_by_index(&v->rtnl, RTNL_HERE, v->masters[master].probe, &host) == 0 &&
-	       (is(0, AF_INET, host.name, "forwarding") || is(0, AF_INET6, host.name, "forwarding"));
+	       (is(0, AF_INET, host.name, "forwarding") ||
+		is(0, AF_INET6, host.name, "forwarding"));
 }
 
 static void forward_again(struct cv_ipv *v, uint32_t master)

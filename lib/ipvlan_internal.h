@@ -14,7 +14,16 @@
 
 #include "ipvlan.h"
 
-enum ipv_map { IPV_MASTERS, IPV_SLAVES, IPV_PORTS, IPV_ADDRS, IPV_STRANGERS, IPV_ALLOWS, IPV_COUNTERS, IPV_MAPS };
+enum ipv_map {
+	IPV_MASTERS,
+	IPV_SLAVES,
+	IPV_PORTS,
+	IPV_ADDRS,
+	IPV_STRANGERS,
+	IPV_ALLOWS,
+	IPV_COUNTERS,
+	IPV_MAPS
+};
 enum ipv_prog { IPV_MASTER_IN, IPV_MASTER_OUT, IPV_SLAVE_OUT, IPV_SLAVE_IN, IPV_PROGS };
 
 /* A namespace that a slave may be in, by the id that this one knows it by. */
@@ -47,7 +56,8 @@ struct cv_ipv {
 /* ---- ipvlan_attach.c ---- */
 int ipv_attach(struct cv_ipv *v, enum ipv_prog prog,
 	       uint32_t ifindex); /* 0 if it is attached already */
-int ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex, bool gone); /* 0 if it is not */
+int ipv_detach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex,
+	       bool gone); /* 0 if it is not */
 /* The program that pins_prog() has, in the place of the one that is there, in one step. */
 int ipv_replace(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex);
 

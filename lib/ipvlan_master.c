@@ -163,7 +163,8 @@ bool cv_ipv_needs_forwarding6(void)
 {
 	bool has;
 
-	return !forwards_already(AF_INET6, "lo", "force_forwarding") && !has_force_forwarding(&has) && !has;
+	return !forwards_already(AF_INET6, "lo", "force_forwarding") &&
+	       !has_force_forwarding(&has) && !has;
 }
 
 /*
@@ -180,10 +181,12 @@ static int bridge_forwards(const struct rtnl_link *port, const struct rtnl_link 
 		if (sysctl_dev_get(forwards[i].family, "all", "forwarding", &value) ||
 		    forwards_already(forwards[i].family, bridge->name, forwards[i].name))
 			continue;
-		return cv_fail(-EOPNOTSUPP,
-			       "\"%s\" is a port of \"%s\", which does not forward IPv%d: l3s would make it forward for "
-			       "its other ports, too (make \"%s\" the master, or a router of the host)",
-			       port->name, bridge->name, forwards[i].family == AF_INET ? 4 : 6, bridge->name);
+		return cv_fail(
+			-EOPNOTSUPP,
+			"\"%s\" is a port of \"%s\", which does not forward IPv%d: l3s would make it forward for "
+			"its other ports, too (make \"%s\" the master, or a router of the host)",
+			port->name, bridge->name, forwards[i].family == AF_INET ? 4 : 6,
+			bridge->name);
 	}
 	return 0;
 }
@@ -197,7 +200,8 @@ int ipv_master_forwarding(struct cv_ipv *v, uint32_t index, uint32_t mode)
 	err = rtnl_link_by_index(&v->rtnl, RTNL_HERE, m->ifindex, &link);
 	if (err)
 		return err == -ENODEV ? 0 : err;
-	if (mode == CV_IPV_L3S && link.master && rtnl_link_by_index(&v->rtnl, RTNL_HERE, link.master, &above) == 0 &&
+	if (mode == CV_IPV_L3S && link.master &&
+	    rtnl_link_by_index(&v->rtnl, RTNL_HERE, link.master, &above) == 0 &&
 	    !strcmp(above.kind, "bridge"))
 		return bridge_forwards(&link, &above);
 	for (unsigned int i = 0; i < sizeof(forwards) / sizeof(forwards[0]); i++) {

@@ -155,9 +155,10 @@ static int open_maps(struct cv_ipv *v)
 		if (bpf_obj_get_info_by_fd(v->maps[i], &info, &len) < 0)
 			return cv_plain(-errno);
 		if (info.value_size != map_table[i].value_size)
-			err = cv_fail(-EPROTO,
-				      "the table %s of ipvlan is laid out otherwise than in this culvert",
-				      map_table[i].name);
+			err = cv_fail(
+				-EPROTO,
+				"the table %s of ipvlan is laid out otherwise than in this culvert",
+				map_table[i].name);
 	}
 	return err;
 }

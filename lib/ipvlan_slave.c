@@ -84,7 +84,8 @@ static int clear_slot(struct cv_ipv *v, uint32_t slot)
 		err = ipv_detach(v, IPV_SLAVE_OUT, s->ifindex, true);
 		if (!err)
 			err = ipv_detach(v, IPV_SLAVE_IN, s->ifindex, true);
-		if (!err && bpf_map_delete_elem(v->maps[IPV_PORTS], &s->ifindex) < 0 && errno != ENOENT)
+		if (!err && bpf_map_delete_elem(v->maps[IPV_PORTS], &s->ifindex) < 0 &&
+		    errno != ENOENT)
 			err = cv_plain(-errno);
 	}
 	if (!err)
@@ -367,7 +368,9 @@ static int clear_counters(struct cv_ipv *v, uint32_t slot)
 	zero = calloc((size_t)cpus, sizeof(*zero));
 	if (!zero)
 		return cv_plain(-ENOMEM);
-	return bpf_map_update_elem(v->maps[IPV_COUNTERS], &slot, zero, BPF_ANY) < 0 ? cv_plain(-errno) : 0;
+	return bpf_map_update_elem(v->maps[IPV_COUNTERS], &slot, zero, BPF_ANY) < 0 ?
+		       cv_plain(-errno) :
+		       0;
 }
 
 static int add_to(struct cv_ipv *v, uint32_t slot, uint32_t master, const struct cv_ipv_spec *spec,
@@ -463,7 +466,8 @@ int cv_ipv_link_move(struct cv_ipv *v, const struct cv_ipv_link *link, const cha
 	err = ipv_routes(v, link->slot, false);
 	if (!err)
 		err = ipv_addr_release_all(v, link->slot);
-	return err ? cv_fail(err, "it has moved, but its addresses are still noted (culvert track --once): %s",
+	return err ? cv_fail(err,
+			     "it has moved, but its addresses are still noted (culvert track --once): %s",
 			     strerror(-err)) :
 		     0;
 }

@@ -97,9 +97,10 @@ int ipv_upgrade(struct cv_upgrade *out)
 	build_show(&was, &out->was);
 	ipv_build(&own);
 	if (was.layout != own.layout)
-		return cv_fail(-EPROTO,
-			       "the fields of ipvlan's tables mean other things (layout %u) than in this culvert "
-			       "(layout %u)",
-			       was.layout, own.layout);
+		return cv_fail(
+			-EPROTO,
+			"the fields of ipvlan's tables mean other things (layout %u) than in this culvert "
+			"(layout %u)",
+			was.layout, own.layout);
 	return replace(v, &out->hooks);
 }

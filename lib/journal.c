@@ -10,7 +10,16 @@
 #include "scheduler.h"
 #include "why.h"
 
-enum op_kind { OP_STORE, OP_SWAP, OP_AND, OP_FOLD, OP_HASH_ADD, OP_HASH_DEL, OP_HASH_COUNT, OP_REBUILD };
+enum op_kind {
+	OP_STORE,
+	OP_SWAP,
+	OP_AND,
+	OP_FOLD,
+	OP_HASH_ADD,
+	OP_HASH_DEL,
+	OP_HASH_COUNT,
+	OP_REBUILD
+};
 
 /* How every operation of a record begins. */
 struct op {
@@ -410,7 +419,8 @@ static bool well_formed(const struct journal *j)
 	while (at < j->used) {
 		const struct op *op = op_at(j, at);
 
-		if (j->used - at < sizeof(*op) || op->size < sizeof(*op) || op->size > j->used - at || op->size % sizeof(*op))
+		if (j->used - at < sizeof(*op) || op->size < sizeof(*op) ||
+		    op->size > j->used - at || op->size % sizeof(*op))
 			return false;
 		at += op->size;
 	}

@@ -64,9 +64,9 @@ struct journal {
 	uint32_t state;
 	uint32_t lo_forwarding; /* JOURNAL_LO*: what we turned on */
 	uint32_t max_conns;	/* as asked for: the tables have a few more slots */
-	uint32_t routes_due; /* what stands beside the maps is not what they say: ROUTES_* */
-	uint32_t max_conns6; /* 0: as max_conns */
-	uint32_t tracked;      /* there may be a table of nftables: tracked.h */
+	uint32_t routes_due;	/* what stands beside the maps is not what they say: ROUTES_* */
+	uint32_t max_conns6;	/* 0: as max_conns */
+	uint32_t tracked;	/* there may be a table of nftables: tracked.h */
 	uint8_t room[512 - 44 - sizeof(struct cv_geometry)];
 	uint8_t record[JOURNAL_RECORD];
 };

@@ -64,7 +64,8 @@ struct conns {
 static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, struct conns *conns)
 {
 	uint64_t key[4], cookie;
-	int cpus, err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections", &conns->v4);
+	int cpus, err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections",
+			       &conns->v4);
 
 	*geo = (struct cv_geometry){ .version = CV_LAYOUT_VERSION };
 	if (!err)
@@ -95,8 +96,8 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, 
 }
 
 /* What an instance begins with: settings, the journal's head, who made it. */
-static int fill(const struct bpf_object *obj, const struct cv_geometry *geo, const struct conns *conns,
-		uint32_t lo_forwarding)
+static int fill(const struct bpf_object *obj, const struct cv_geometry *geo,
+		const struct conns *conns, uint32_t lo_forwarding)
 {
 	struct journal j = { .geo = *geo,
 			     .max_conns = conns->v4,
@@ -108,15 +109,18 @@ static int fill(const struct bpf_object *obj, const struct cv_geometry *geo, con
 
 	settings_init(&s);
 	object_build(&build);
-	if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, ".data.settings"), &zero, &s, BPF_ANY) < 0 ||
-	    bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, "journal"), &zero, &j, BPF_ANY) < 0)
+	if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, ".data.settings"), &zero, &s,
+				BPF_ANY) < 0 ||
+	    bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, "journal"), &zero, &j,
+				BPF_ANY) < 0)
 		return cv_fail(-errno, "cannot fill the maps: %s", strerror(errno));
 	return build_store(obj, &build);
 }
 
 static int start_sweeper(const struct bpf_object *obj)
 {
-	return object_start_sweeper(bpf_program__fd(bpf_object__find_program_by_name(obj, "ctl_start")));
+	return object_start_sweeper(
+		bpf_program__fd(bpf_object__find_program_by_name(obj, "ctl_start")));
 }
 
 static int pin_below(int dir, const struct bpf_object *obj)
@@ -205,7 +209,9 @@ static int stop_loopback_forwarding(int dir, uint32_t changed)
 		ipvlan_loopback_taken(dir, false);
 	if (!err && changed & JOURNAL_LO6)
 		err = sysctl_dev_set(AF_INET6, "lo", "forwarding", 0);
-	return err ? cv_fail(err, "cannot make the loopback device forward no longer: %s", strerror(-err)) : 0;
+	return err ? cv_fail(err, "cannot make the loopback device forward no longer: %s",
+			     strerror(-err)) :
+		     0;
 }
 
 /* What the journal in this directory has noted. */
@@ -246,7 +252,8 @@ static int sweep_up(int dir)
 
 bool load_left(int dir)
 {
-	return !instance_loaded(dir) && (faccessat(dir, "new", F_OK, 0) == 0 || faccessat(dir, "old", F_OK, 0) == 0);
+	return !instance_loaded(dir) &&
+	       (faccessat(dir, "new", F_OK, 0) == 0 || faccessat(dir, "old", F_OK, 0) == 0);
 }
 
 int load_forget(int dir)

@@ -73,7 +73,8 @@ static void name_holder(int dir, char out[HOLDER_SIZE])
 	if (pid <= 0)
 		return;
 	describe(pid, comm, &state);
-	snprintf(out, HOLDER_SIZE, "process %d (%s%s)", pid, comm, state == 'T' || state == 't' ? ", stopped" : "");
+	snprintf(out, HOLDER_SIZE, "process %d (%s%s)", pid, comm,
+		 state == 'T' || state == 't' ? ", stopped" : "");
 }
 
 static int busy(int dir, unsigned int seconds)

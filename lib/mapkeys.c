@@ -43,16 +43,21 @@ int map_keys(int fd, size_t key_size, struct map_keys *out)
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
 		return cv_plain(-errno);
 	if (info.key_size != key_size)
-		return cv_fail(-EPROTO, "the keys of the table %s are laid out otherwise than in this culvert", info.name);
+		return cv_fail(
+			-EPROTO,
+			"the keys of the table %s are laid out otherwise than in this culvert",
+			info.name);
 	while (k.n < info.max_entries) {
 		int err = grow(&k, key_size);
 
 		if (err)
 			return err;
-		if (bpf_map_get_next_key(fd, k.n ? key_at(&k, key_size, k.n - 1) : NULL, key_at(&k, key_size, k.n)) < 0) {
+		if (bpf_map_get_next_key(fd, k.n ? key_at(&k, key_size, k.n - 1) : NULL,
+					 key_at(&k, key_size, k.n)) < 0) {
 			if (errno == ENOENT)
 				break;
-			return cv_fail(-errno, "cannot read the table %s: %s", info.name, strerror(errno));
+			return cv_fail(-errno, "cannot read the table %s: %s", info.name,
+				       strerror(errno));
 		}
 		k.n++;
 	}

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct map_keys {
-	void *keys;	/* one after the other; to be given back by map_keys_free() */
+	void *keys; /* one after the other; to be given back by map_keys_free() */
 	uint32_t n;
 };
 

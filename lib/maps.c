@@ -50,7 +50,8 @@ static const struct {
 /* Array elements stand 8 bytes aligned, as the kernel lays them. */
 _Static_assert(sizeof(struct cv_service) % CV_CACHELINE == 0, "whole cache lines");
 _Static_assert(sizeof(struct cv_dest) % CV_CACHELINE == 0, "whole cache lines");
-_Static_assert(sizeof(struct cv_conn4) == 56 && sizeof(struct cv_conn6) == 88, "cv_sets_for() counts on it");
+_Static_assert(sizeof(struct cv_conn4) == 56 && sizeof(struct cv_conn6) == 88,
+	       "cv_sets_for() counts on it");
 _Static_assert(sizeof(struct cv_estimate) % 8 == 0, "array elements");
 _Static_assert(sizeof(struct cv_tags) == 32, "two sets to a line");
 
@@ -139,7 +140,8 @@ uint32_t dest_step(const struct cv *ccv, uint32_t dest, uint32_t *steps)
 
 	if (next == CV_NONE || ++*steps < cv->journal->geo.max_dests)
 		return next;
-	cv->spoiled = cv_fail(-EPROTO, "a list of destinations goes round: %u steps from slot %u", *steps, dest);
+	cv->spoiled = cv_fail(-EPROTO, "a list of destinations goes round: %u steps from slot %u",
+			      *steps, dest);
 	return CV_NONE;
 }
 

@@ -63,9 +63,9 @@ struct table {
 };
 
 /* A table that stands in plain memory: one window, which is there. For tests. */
-#define TABLE_IN_MEMORY(at, bytes)                                                   \
-	{                                                                            \
-		.base = (at), .length = (bytes), .shift = 40, .mapped = { 1 }        \
+#define TABLE_IN_MEMORY(at, bytes)                                            \
+	{                                                                     \
+		.base = (at), .length = (bytes), .shift = 40, .mapped = { 1 } \
 	}
 
 /* The name it is pinned by. */
@@ -85,10 +85,10 @@ int maps_need(struct cv *cv, unsigned int tables);
 /* So many bytes of an open table, in memory (T3); no more than an element's. */
 void *bytes_at(const struct cv *cv, enum map_id map, size_t offset, size_t size);
 
-#define ELEMENT_AT(name, type, map)                                             \
-	static inline type *name(const struct cv *cv, uint32_t index)           \
-	{                                                                       \
-		return bytes_at(cv, map, index * sizeof(type), sizeof(type));   \
+#define ELEMENT_AT(name, type, map)                                           \
+	static inline type *name(const struct cv *cv, uint32_t index)         \
+	{                                                                     \
+		return bytes_at(cv, map, index * sizeof(type), sizeof(type)); \
 	}
 ELEMENT_AT(svc_at, struct cv_service, MAP_SVCS)
 ELEMENT_AT(dest_at, struct cv_dest, MAP_DESTS)

@@ -74,7 +74,8 @@ static bool make_room(struct nft *n)
 	return true;
 }
 
-static struct nlmsghdr *start(struct nft *n, uint16_t type, uint16_t flags, uint8_t family, uint16_t resource)
+static struct nlmsghdr *start(struct nft *n, uint16_t type, uint16_t flags, uint8_t family,
+			      uint16_t resource)
 {
 	struct nfgenmsg *gen;
 
@@ -147,7 +148,8 @@ int nft_commit(struct nft *n)
 	return read_acks(n);
 }
 
-int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, const char *set, mnl_cb_t each, void *arg)
+int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, const char *set,
+	     mnl_cb_t each, void *arg)
 {
 	char room[32768] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
@@ -216,7 +218,8 @@ void nft_new_timeout(struct nft *n, const char *table, const char *name, uint32_
 	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, name);
 	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_CT_TIMEOUT));
 	data = mnl_attr_nest_start(nlh, NFTA_OBJ_DATA);
-	mnl_attr_put_u16(nlh, NFTA_CT_TIMEOUT_L3PROTO, htons(NFPROTO_IPV4));	/* it serves IPv6 as well */
+	mnl_attr_put_u16(nlh, NFTA_CT_TIMEOUT_L3PROTO,
+			 htons(NFPROTO_IPV4)); /* it serves IPv6 as well */
 	mnl_attr_put_u8(nlh, NFTA_CT_TIMEOUT_L4PROTO, IPPROTO_TCP);
 	policy = mnl_attr_nest_start(nlh, NFTA_CT_TIMEOUT_DATA);
 	mnl_attr_put_u32(nlh, CTA_TIMEOUT_TCP_ESTABLISHED, htonl(established));
@@ -224,7 +227,8 @@ void nft_new_timeout(struct nft *n, const char *table, const char *name, uint32_
 	mnl_attr_nest_end(nlh, data);
 }
 
-void nft_new_chain(struct nft *n, const char *table, const char *chain, const char *type, int32_t priority)
+void nft_new_chain(struct nft *n, const char *table, const char *chain, const char *type,
+		   int32_t priority)
 {
 	struct nlmsghdr *nlh = add(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 	struct nlattr *hook;
@@ -249,7 +253,7 @@ void nft_new_map(struct nft *n, const char *table, const struct nft_map *m)
 
 	if (!nlh)
 		return;
-	for (uint8_t i = 0; i < 2; i++) {	/* type, length, value */
+	for (uint8_t i = 0; i < 2; i++) { /* type, length, value */
 		data[6 * i] = i;
 		data[6 * i + 1] = sizeof(orders[i]);
 		memcpy(&data[6 * i + 2], &orders[i], sizeof(orders[i]));
@@ -276,8 +280,8 @@ static void put_value(struct nlmsghdr *nlh, uint16_t type, const void *value, si
 /* So many of them that a message has room for. */
 #define ELEMENTS_MOST 512
 
-static void put_elements(struct nlmsghdr *nlh, bool with_data, const struct nft_map *m, const struct nft_element *e,
-			 size_t count)
+static void put_elements(struct nlmsghdr *nlh, bool with_data, const struct nft_map *m,
+			 const struct nft_element *e, size_t count)
 {
 	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 

@@ -26,13 +26,12 @@ void nft_close(struct nft *n);
 
 void nft_begin(struct nft *n);
 
-
-
 /* 0, or the first error of any of the messages, and then none of them has happened. */
 int nft_commit(struct nft *n);
 
 /* A list: `each` is called for every message of the answer. */
-int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, const char *set, mnl_cb_t each, void *arg);
+int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, const char *set,
+	     mnl_cb_t each, void *arg);
 
 /* ---- what a table is made of ------------------------------------------------------ */
 
@@ -43,7 +42,8 @@ void nft_del_table(struct nft *n, const char *table);
 void nft_new_timeout(struct nft *n, const char *table, const char *name, uint32_t established);
 
 /* A base chain at PREROUTING; `type` is filter or nat. */
-void nft_new_chain(struct nft *n, const char *table, const char *chain, const char *type, int32_t priority);
+void nft_new_chain(struct nft *n, const char *table, const char *chain, const char *type,
+		   int32_t priority);
 
 struct nft_map {
 	const char *name;
@@ -83,7 +83,8 @@ void nft_and(struct nft_rule *r, const void *mask, size_t len);
 void nft_to_host(struct nft_rule *r); /* of 32 bits */
 void nft_immediate(struct nft_rule *r, const void *value, size_t len);
 void nft_payload_link(struct nft_rule *r, uint32_t offset, uint32_t len);
-void nft_drop_invalid(struct nft_rule *r); /* what conntrack could make nothing of goes no further */
+void nft_drop_invalid(
+	struct nft_rule *r); /* what conntrack could make nothing of goes no further */
 void nft_zone_original(struct nft_rule *r);
 void nft_timeout(struct nft_rule *r, const char *name);
 void nft_lookup(struct nft_rule *r, const struct nft_map *m);

@@ -14,7 +14,8 @@
 int orphans_end(struct cv *cv)
 {
 	unsigned char frame[64] = { 0 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = 1);
 	_cleanup_fd_ int prog = -1;
 
 	if (!cv->settings->expire_nodest_conn)

@@ -124,8 +124,11 @@ static int compare(const struct bpf_object *obj, const struct bpf_map *map, int 
 	int err = shape_of_fd(fd, &shape);
 
 	if (err || bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
-		return cv_fail(err ? err : -errno, "map %s does not tell its shape", bpf_map__name(map));
-	return shape == shape_of_map(obj, map) && info.max_entries == bpf_map__max_entries(map) ? 0 : -EPROTO;
+		return cv_fail(err ? err : -errno, "map %s does not tell its shape",
+			       bpf_map__name(map));
+	return shape == shape_of_map(obj, map) && info.max_entries == bpf_map__max_entries(map) ?
+		       0 :
+		       -EPROTO;
 }
 
 static int reuse(int maps, const struct bpf_object *obj, struct bpf_map *map)
@@ -144,8 +147,9 @@ static int reuse(int maps, const struct bpf_object *obj, struct bpf_map *map)
 	if (err == -EPROTO && shape_is_scratch(map))
 		return 0;
 	if (err == -EPROTO)
-		return cv_fail(err, "the table %s is laid out otherwise than in this culvert (%s)", name,
-			       bpf_map__name(map)[0] == '.' ? "a setting" : "its fields or its size");
+		return cv_fail(
+			err, "the table %s is laid out otherwise than in this culvert (%s)", name,
+			bpf_map__name(map)[0] == '.' ? "a setting" : "its fields or its size");
 	return err ? err : bpf_map__reuse_fd(map, fd);
 }
 
@@ -209,8 +213,8 @@ int pins_undo(int dir)
 /* ---- settling ------------------------------------------------------------------ */
 
 /* Calls `each` for every name in a directory below; none: nothing to do. */
-static int each_name(int dir, const char *sub, int (*each)(int dir, const char *name, const void *arg),
-		     const void *arg)
+static int each_name(int dir, const char *sub,
+		     int (*each)(int dir, const char *name, const void *arg), const void *arg)
 {
 	int fd = openat(dir, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);

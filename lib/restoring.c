@@ -115,7 +115,8 @@ static int begin(struct cv_restore *r)
 	if (left < 0)
 		return left;
 	if (left) {
-		return cv_fail(-EEXIST, "there is something of culvert in this network namespace already");
+		return cv_fail(-EEXIST,
+			       "there is something of culvert in this network namespace already");
 	}
 	if (mkdirat(r->dir, MARK, 0700) < 0)
 		return cv_fail(-errno, "cannot begin: %s", strerror(errno));

@@ -182,12 +182,14 @@ int rtnl_talk(struct rtnl *r, struct rtnl_request *q, rtnl_each_fn each, void *a
 			break;
 	}
 	if (!err && a.broken)
-		err = cv_fail(-EAGAIN, "netlink: what was to be listed has changed %d times meanwhile", LIST_TRIES);
+		err = cv_fail(-EAGAIN,
+			      "netlink: what was to be listed has changed %d times meanwhile",
+			      LIST_TRIES);
 	if (err || !each)
 		return err;
 	left = (int)a.used;
-	for (const struct nlmsghdr *nlh = (const void *)a.messages; !stopped && mnl_nlmsg_ok(nlh, left);
-	     nlh = mnl_nlmsg_next(nlh, &left))
+	for (const struct nlmsghdr *nlh = (const void *)a.messages;
+	     !stopped && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
 		stopped = each(nlh, arg);
 	return stopped;
 }

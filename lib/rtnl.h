@@ -116,39 +116,39 @@ int rtnl_route_del(struct rtnl *r, uint8_t family, const union cv_addr *addr,
 
 struct rtnl_rule {
 	uint8_t family;
-	uint8_t action;		/* FR_ACT_* (uapi/linux/fib_rules.h) */
-	uint8_t protocol;	/* who made it: RTPROT_*, RTNL_PROTO_CULVERT */
-	bool others;		/* read: has selectors that are not here */
+	uint8_t action;	  /* FR_ACT_* (uapi/linux/fib_rules.h) */
+	uint8_t protocol; /* who made it: RTPROT_*, RTNL_PROTO_CULVERT */
+	bool others;	  /* read: has selectors that are not here */
 	uint32_t preference;
-	uint32_t table;		/* of FR_ACT_TO_TBL */
-	uint32_t target;	/* of FR_ACT_GOTO: a later preference */
-	uint32_t mark;		/* 0: any */
-	char iif[IFNAMSIZ];	/* "": any */
-	uint8_t plen;		/* of `to`; 0: any */
-	uint8_t ipproto;	/* 0: any */
-	uint16_t ports[2];	/* destination, first and last; 0: any */
+	uint32_t table;	    /* of FR_ACT_TO_TBL */
+	uint32_t target;    /* of FR_ACT_GOTO: a later preference */
+	uint32_t mark;	    /* 0: any */
+	char iif[IFNAMSIZ]; /* "": any */
+	uint8_t plen;	    /* of `to`; 0: any */
+	uint8_t ipproto;    /* 0: any */
+	uint16_t ports[2];  /* destination, first and last; 0: any */
 	union cv_addr to;
 };
 
-int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);	/* -EEXIST */
-int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);	/* -ENOENT */
+int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule); /* -EEXIST */
+int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule); /* -ENOENT */
 /* In the order in which they are asked. -EOPNOTSUPP, -EAFNOSUPPORT: this kernel has none. */
-int rtnl_each_rule(struct rtnl *r, uint8_t family, int (*each)(const struct rtnl_rule *rule, void *arg),
-		   void *arg);
+int rtnl_each_rule(struct rtnl *r, uint8_t family,
+		   int (*each)(const struct rtnl_rule *rule, void *arg), void *arg);
 
 struct rtnl_route {
 	uint8_t family;
-	uint8_t plen;		/* 0: the default route */
-	uint8_t protocol;	/* read */
+	uint8_t plen;	  /* 0: the default route */
+	uint8_t protocol; /* read */
 	uint32_t table;
 	uint32_t ifindex;
 	union cv_addr addr;
-	union cv_addr source;	/* preferred; zero: none */
+	union cv_addr source; /* preferred; zero: none */
 };
 
 /* A unicast route of ours through a device, without a gateway; one for the same prefix is replaced. */
 int rtnl_table_add(struct rtnl *r, const struct rtnl_route *route);
-int rtnl_table_del(struct rtnl *r, const struct rtnl_route *route);	/* -ESRCH */
+int rtnl_table_del(struct rtnl *r, const struct rtnl_route *route); /* -ESRCH */
 int rtnl_each_route(struct rtnl *r, uint8_t family, uint32_t table,
 		    int (*each)(const struct rtnl_route *route, void *arg), void *arg);
 

@@ -40,8 +40,9 @@ static void parse_rule_attr(const struct nlattr *a, struct rtnl_rule *out)
 		strncpy(out->iif, mnl_attr_get_str(a), sizeof(out->iif) - 1);
 		break;
 	case FRA_DST:
-		memcpy(&out->to, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a) < sizeof(out->to) ?
-			mnl_attr_get_payload_len(a) : sizeof(out->to));
+		memcpy(&out->to, mnl_attr_get_payload(a),
+		       mnl_attr_get_payload_len(a) < sizeof(out->to) ? mnl_attr_get_payload_len(a) :
+								       sizeof(out->to));
 		break;
 	case FRA_IP_PROTO:
 		out->ipproto = mnl_attr_get_u8(a);
@@ -80,8 +81,8 @@ static int see_rule(const struct nlmsghdr *nlh, void *arg)
 	return e->each(&rule, e->arg);
 }
 
-int rtnl_each_rule(struct rtnl *r, uint8_t family, int (*each)(const struct rtnl_rule *rule, void *arg),
-		   void *arg)
+int rtnl_each_rule(struct rtnl *r, uint8_t family,
+		   int (*each)(const struct rtnl_rule *rule, void *arg), void *arg)
 {
 	struct each_rule e = { each, arg };
 	struct rtnl_request q;
@@ -180,7 +181,7 @@ int rtnl_each_route(struct rtnl *r, uint8_t family, uint32_t table,
 	m->rtm_family = family;
 	mnl_attr_put_u32(q.nlh, RTA_TABLE, table);
 	err = rtnl_talk(r, &q, see_route, &e);
-	return err == -ENOENT ? 0 : err;	/* there is no such table yet */
+	return err == -ENOENT ? 0 : err; /* there is no such table yet */
 }
 
 static int route(struct rtnl *r, uint16_t type, uint16_t flags, const struct rtnl_route *route)

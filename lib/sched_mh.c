@@ -92,7 +92,7 @@ static int fill(const struct cv *cv, const uint32_t *list, uint32_t n, uint32_t 
 
 	if (!wishes)
 		return cv_plain(-ENOMEM);
-	memset(table, 0xff, CV_MH_SLOTS * sizeof(*table));	/* CV_NONE */
+	memset(table, 0xff, CV_MH_SLOTS * sizeof(*table)); /* CV_NONE */
 	measure(cv, list, n, &divisor, &shift);
 	if (!divisor)
 		return 0;

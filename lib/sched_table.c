@@ -14,7 +14,7 @@ static int write_piece(int fd, const struct cv_table_key *key, const uint32_t *s
 {
 	struct cv_table piece;
 
-	memset(&piece, 0xff, sizeof(piece));	/* CV_NONE */
+	memset(&piece, 0xff, sizeof(piece)); /* CV_NONE */
 	memcpy(piece.dest, slots, n * sizeof(*slots));
 	if (bpf_map_update_elem(fd, key, &piece, BPF_ANY) < 0)
 		return cv_fail(-errno, "map tables: %s", strerror(errno));

@@ -29,7 +29,8 @@ static void measure(const struct cv *cv, const struct sched_change *c, int32_t *
 
 	*divisor = 0;
 	*most = 0;
-	for (uint32_t d = svc_at(cv, c->service)->head; d != CV_NONE; d = dest_step(cv, d, &steps)) {
+	for (uint32_t d = svc_at(cv, c->service)->head; d != CV_NONE;
+	     d = dest_step(cv, d, &steps)) {
 		if (d != c->dest)
 			add_weight(dest_at(cv, d)->weight, divisor, most);
 	}

@@ -12,12 +12,10 @@
 static const struct sched_ops stateless;
 
 static const struct sched_ops *const schedulers[CV_SCHED_COUNT] = {
-	[CV_SCHED_RR] = &sched_rr,	 [CV_SCHED_WRR] = &sched_wrr,
-	[CV_SCHED_LC] = &stateless,	 [CV_SCHED_WLC] = &stateless,
-	[CV_SCHED_LBLC] = &sched_lblc,	 [CV_SCHED_LBLCR] = &sched_lblc,
-	[CV_SCHED_DH] = &sched_dh,	 [CV_SCHED_SH] = &sched_sh,
-	[CV_SCHED_MH] = &sched_mh,	 [CV_SCHED_SED] = &stateless,
-	[CV_SCHED_NQ] = &stateless,	 [CV_SCHED_FO] = &stateless,
+	[CV_SCHED_RR] = &sched_rr,   [CV_SCHED_WRR] = &sched_wrr,   [CV_SCHED_LC] = &stateless,
+	[CV_SCHED_WLC] = &stateless, [CV_SCHED_LBLC] = &sched_lblc, [CV_SCHED_LBLCR] = &sched_lblc,
+	[CV_SCHED_DH] = &sched_dh,   [CV_SCHED_SH] = &sched_sh,	    [CV_SCHED_MH] = &sched_mh,
+	[CV_SCHED_SED] = &stateless, [CV_SCHED_NQ] = &stateless,    [CV_SCHED_FO] = &stateless,
 	[CV_SCHED_OVF] = &stateless,
 };
 

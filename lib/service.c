@@ -134,7 +134,8 @@ int cv_service_add(struct cv *cv, const struct cv_service_spec *spec)
 	txn_hash_add(&t, MAP_SERVICES, &spec->key, slot);
 	count(&t, slot, spec->flags, 1);
 	err = txn_commit(&t);
-	return err || !spec->key.fwmark || cv->settings->num_fwmark > 1 ? err : lead(cv, &spec->key);
+	return err || !spec->key.fwmark || cv->settings->num_fwmark > 1 ? err :
+									  lead(cv, &spec->key);
 }
 
 int cv_service_edit(struct cv *cv, const struct cv_service_spec *spec)

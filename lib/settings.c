@@ -82,7 +82,7 @@ int cv_set_timeouts(struct cv *cv, uint32_t tcp, uint32_t tcp_fin, uint32_t udp)
 		txn_set(&t, &timeout[CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED], S(tcp));
 	if (tcp_fin)
 		txn_set(&t, &timeout[CV_TIMEOUT_TCP + CV_TCP_FIN_WAIT], S(tcp_fin));
-	if (tcp && cv->settings->conntrack)	/* conntrack goes by it, too: tracked.h */
+	if (tcp && cv->settings->conntrack) /* conntrack goes by it, too: tracked.h */
 		txn_set(&t, &cv->journal->routes_due, ROUTES_ALL);
 	if (udp)
 		txn_set(&t, &timeout[CV_TIMEOUT_UDP + CV_UDP_NORMAL], S(udp));

@@ -54,7 +54,8 @@ static uint64_t mix_section(const struct btf *btf, const struct btf_type *t, uin
 }
 
 /* Without a loop: a type only comes back to itself through a pointer. */
-static uint64_t mix_type(const struct btf *btf, uint32_t id, uint64_t hash) /* NOLINT(misc-no-recursion) */
+static uint64_t mix_type(const struct btf *btf, uint32_t id,
+			 uint64_t hash) /* NOLINT(misc-no-recursion) */
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
 
@@ -78,7 +79,8 @@ uint64_t shape_of_type(const struct btf *btf, uint32_t id)
 	return id ? mix_type(btf, id, FNV_BASIS) : 0;
 }
 
-static uint64_t combine(uint32_t type, uint32_t key_size, uint32_t value_size, uint64_t key, uint64_t value)
+static uint64_t combine(uint32_t type, uint32_t key_size, uint32_t value_size, uint64_t key,
+			uint64_t value)
 {
 	uint64_t hash = mix_number(FNV_BASIS, type);
 
@@ -102,10 +104,10 @@ uint64_t shape_of_map(const struct bpf_object *obj, const struct bpf_map *map)
 {
 	const struct btf *btf = bpf_object__btf(obj);
 
-	return combine(bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
-		       bpf_map__is_internal(map) ? 0 :
-						   shape_of_type(btf, bpf_map__btf_key_type_id(map)),
-		       shape_of_type(btf, value_type(btf, map)));
+	return combine(
+		bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
+		bpf_map__is_internal(map) ? 0 : shape_of_type(btf, bpf_map__btf_key_type_id(map)),
+		shape_of_type(btf, value_type(btf, map)));
 }
 
 int shape_of_fd(int fd, uint64_t *out)
@@ -122,9 +124,8 @@ int shape_of_fd(int fd, uint64_t *out)
 		return -errno;
 	value = btf__type_by_id(btf, info.btf_value_type_id);
 	*out = combine(info.type, info.key_size, info.value_size,
-		       value && btf_is_datasec(value) ?
-			       0 :
-			       shape_of_type(btf, info.btf_key_type_id),
+		       value && btf_is_datasec(value) ? 0 :
+							shape_of_type(btf, info.btf_key_type_id),
 		       shape_of_type(btf, info.btf_value_type_id));
 	btf__free(btf);
 	return 0;

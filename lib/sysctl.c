@@ -54,7 +54,7 @@ int sysctl_dev_get(int family, const char *dev, const char *name, int *out)
 
 /* ---- IPv6: a device that forwards ------------------------------------------------------------- */
 
-#define ACCEPT_RA_FORWARDING 2 /* accept_ra: "even if forwarding is enabled" */
+#define ACCEPT_RA_FORWARDING 2		       /* accept_ra: "even if forwarding is enabled" */
 #define KERNEL_ROUTE (0x00010000 | 0x00040000) /* RTF_DEFAULT | RTF_ADDRCONF (linux/ipv6_route.h) */
 #define MAX_HELD 16
 
@@ -87,11 +87,14 @@ static int hold_routes(struct held held[MAX_HELD], unsigned int *held_n)
 
 	*held_n = 0;
 	if (!routes)
-		return errno == ENOENT ? 0 : cv_fail(-errno, "cannot read the IPv6 routes: %s", strerror(errno));
+		return errno == ENOENT ?
+			       0 :
+			       cv_fail(-errno, "cannot read the IPv6 routes: %s", strerror(errno));
 	while (n < MAX_HELD && fgets(line, sizeof(line), routes)) {
 		struct held *h = &held[n];
 
-		if (sscanf(line, "%*32s %x %*32s %*x %*32s %*x %*x %*x %x %15s", &plen, &flags, h->dev) != 3 ||
+		if (sscanf(line, "%*32s %x %*32s %*x %*32s %*x %*x %*x %x %15s", &plen, &flags,
+			   h->dev) != 3 ||
 		    plen || !(flags & KERNEL_ROUTE) || is_held(held, n, h->dev) ||
 		    sysctl_dev_get(AF_INET6, h->dev, "accept_ra", &h->accept_ra) ||
 		    h->accept_ra == ACCEPT_RA_FORWARDING)

@@ -28,7 +28,9 @@ static const enum bpf_attach_type tcx_type[] = { [TC_IN] = 46, [TC_OUT] = 47 };
 static const char *const tcx_pin[] = { [TC_IN] = "tcx", [TC_OUT] = "tcx-out" };
 static const char *const clsact_pin[] = { [TC_IN] = "clsact", [TC_OUT] = "clsact-out" };
 static const char *const clsact_next[] = { [TC_IN] = "clsact-next", [TC_OUT] = "clsact-out-next" };
-static const enum bpf_tc_attach_point clsact_point[] = { [TC_IN] = BPF_TC_INGRESS, [TC_OUT] = BPF_TC_EGRESS };
+static const enum bpf_tc_attach_point clsact_point[] = {
+	[TC_IN] = BPF_TC_INGRESS, [TC_OUT] = BPF_TC_EGRESS
+};
 
 /* Far from what administrators count by hand. */
 #define CLSACT_PRIORITY 49000
@@ -74,7 +76,8 @@ static int ipvlan_master_link(int links, uint32_t ifindex)
 	if (link < 0 || bpf_obj_get_info_by_fd(link, &info, &size) < 0)
 		return -ENOENT;
 	prog = bpf_prog_get_fd_by_id(info.prog_id);
-	if (prog < 0 || bpf_obj_get_info_by_fd(prog, &what, &what_size) < 0 || strcmp(what.name, "master_in"))
+	if (prog < 0 || bpf_obj_get_info_by_fd(prog, &what, &what_size) < 0 ||
+	    strcmp(what.name, "master_in"))
 		return -ENOENT;
 	return take_fd(link);
 }
@@ -240,8 +243,9 @@ static bool clsact_ours(int links, uint32_t ifindex, enum tchook_way way)
 	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 
-	return bpf_tc_query(&hook, &opts) == 0 && (is_pinned_as(links, ifindex, clsact_pin[way], opts.prog_id) ||
-						   is_pinned_as(links, ifindex, clsact_next[way], opts.prog_id));
+	return bpf_tc_query(&hook, &opts) == 0 &&
+	       (is_pinned_as(links, ifindex, clsact_pin[way], opts.prog_id) ||
+		is_pinned_as(links, ifindex, clsact_next[way], opts.prog_id));
 }
 
 /* Likewise: gone is what the kernel says is not there, or is another's. */
@@ -276,8 +280,8 @@ static int pin_next(int links, uint32_t ifindex, const char *next, int prog)
 static int clsact_replace(int links, uint32_t ifindex, enum tchook_way way, int prog)
 {
 	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY, .prog_fd = prog,
-		    .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = prog, .flags = BPF_TC_F_REPLACE);
 	int err;
 
 	if (!clsact_ours(links, ifindex, way))
@@ -358,7 +362,9 @@ int tchook_attach(int links, uint32_t ifindex, enum tchook_way way, int prog, bo
 	*tcx = err != -EINVAL;
 	if (err == -EINVAL)
 		return clsact_attach(links, ifindex, way, prog);
-	return err ? cv_fail(err, "cannot attach to tc %s: %s", way == TC_IN ? "ingress" : "egress", strerror(-err)) : 0;
+	return err ? cv_fail(err, "cannot attach to tc %s: %s", way == TC_IN ? "ingress" : "egress",
+			     strerror(-err)) :
+		     0;
 }
 
 int tchook_detach(int links, uint32_t ifindex, enum tchook_way way)
@@ -373,8 +379,8 @@ int tchook_replace(int links, uint32_t ifindex, enum tchook_way way, int prog)
 	int err = pinned(links, ifindex, tcx_pin[way]) ? tcx_replace(links, ifindex, way, prog) :
 							 clsact_replace(links, ifindex, way, prog);
 
-	return err ? cv_fail(err, "cannot replace a program at tc %s: %s", way == TC_IN ? "ingress" : "egress",
-			     strerror(-err)) :
+	return err ? cv_fail(err, "cannot replace a program at tc %s: %s",
+			     way == TC_IN ? "ingress" : "egress", strerror(-err)) :
 		     0;
 }
 

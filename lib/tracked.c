@@ -44,7 +44,8 @@ static uint32_t address_len(const struct nft_map *m)
 }
 
 /* Does the slot's destination belong into a map, and as what? */
-static bool element_of(const struct cv *cv, uint32_t slot, const struct nft_map *m, struct nft_element *out)
+static bool element_of(const struct cv *cv, uint32_t slot, const struct nft_map *m,
+		       struct nft_element *out)
 {
 	const struct cv_dest *d = dest_at(cv, slot);
 	uint32_t address = address_len(m);
@@ -52,18 +53,21 @@ static bool element_of(const struct cv *cv, uint32_t slot, const struct nft_map 
 
 	if ((port && !d->port) || (address == 16) != (d->owner.family == AF_INET6))
 		return false;
-	*out = (struct nft_element){ .key = CV_TRACKED_PREFIX | (port ? 0 : CV_TRACKED_OWN_PORT) | slot };
+	*out = (struct nft_element){ .key = CV_TRACKED_PREFIX | (port ? 0 : CV_TRACKED_OWN_PORT) |
+					    slot };
 	memcpy(out->data, &d->addr, address);
 	if (port)
 		memcpy(out->data + address, &d->port, sizeof(d->port));
 	return true;
 }
 
-static bool wanted_in(const struct cv *cv, uint32_t slot, const struct nft_map *m, struct nft_element *out)
+static bool wanted_in(const struct cv *cv, uint32_t slot, const struct nft_map *m,
+		      struct nft_element *out)
 {
 	const uint32_t flags = dest_at(cv, slot)->flags;
 
-	return (flags & (CV_DEST_USED | CV_DEST_METHOD)) == (CV_DEST_USED | CV_MASQ) && element_of(cv, slot, m, out);
+	return (flags & (CV_DEST_USED | CV_DEST_METHOD)) == (CV_DEST_USED | CV_MASQ) &&
+	       element_of(cv, slot, m, out);
 }
 
 static uint32_t established(const struct cv *cv)
@@ -82,7 +86,8 @@ static struct comment comment(const struct cv *cv)
 {
 	struct comment c;
 
-	snprintf(c.text, sizeof(c.text), "culvert: net.ipv4.vs.conntrack, %d, %u s", VERSION, established(cv));
+	snprintf(c.text, sizeof(c.text), "culvert: net.ipv4.vs.conntrack, %d, %u s", VERSION,
+		 established(cv));
 	return c;
 }
 
@@ -224,7 +229,8 @@ static int see_table(const struct nlmsghdr *nlh, void *arg)
 	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) {
 		const char *data = mnl_attr_get_payload(a);
 
-		if (mnl_attr_get_type(a) == NFTA_TABLE_USERDATA && mnl_attr_get_payload_len(a) == 2 + len &&
+		if (mnl_attr_get_type(a) == NFTA_TABLE_USERDATA &&
+		    mnl_attr_get_payload_len(a) == 2 + len &&
 		    !memcmp(data + 2, l->comment.text, len))
 			l->there = THE_TABLE;
 	}
@@ -283,14 +289,16 @@ static void see_element(struct seen *s, const struct nlattr *one)
 			continue;
 		value = value_in(a, key ? sizeof(e.key) : s->m->data_len);
 		if (value)
-			memcpy(key ? (void *)&e.key : e.data, value, key ? sizeof(e.key) : s->m->data_len);
+			memcpy(key ? (void *)&e.key : e.data, value,
+			       key ? sizeof(e.key) : s->m->data_len);
 	}
 	slot = e.key & CV_TRACKED_DEST;
-	if (slot < most && wanted_in(s->cv, slot, s->m, &want) && memcmp(&want, &e, sizeof(e)) == 0) {
+	if (slot < most && wanted_in(s->cv, slot, s->m, &want) &&
+	    memcmp(&want, &e, sizeof(e)) == 0) {
 		s->right[slot / 64] |= 1ULL << slot % 64;
 		return;
 	}
-	if (!(s->n_stale & (s->n_stale + 1))) {		/* 0, 1, 3, 7, ...: it is full */
+	if (!(s->n_stale & (s->n_stale + 1))) { /* 0, 1, 3, 7, ...: it is full */
 		struct nft_element *more = realloc(s->stale, (2 * s->n_stale + 1) * sizeof(*more));
 
 		if (!more) {
@@ -317,13 +325,15 @@ static int see_elements(const struct nlmsghdr *nlh, void *arg)
 }
 
 /* The elements of one map that are not there yet (`right`: none are). */
-static void add_missing(struct cv *cv, struct nft *n, const struct nft_map *m, const uint64_t *right)
+static void add_missing(struct cv *cv, struct nft *n, const struct nft_map *m,
+			const uint64_t *right)
 {
 	struct nft_element some[64];
 	size_t count = 0;
 
 	for (uint32_t slot = 0; slot < cv->journal->geo.max_dests; slot++) {
-		if ((right && right[slot / 64] & 1ULL << slot % 64) || !wanted_in(cv, slot, m, &some[count]))
+		if ((right && right[slot / 64] & 1ULL << slot % 64) ||
+		    !wanted_in(cv, slot, m, &some[count]))
 			continue;
 		if (++count == sizeof(some) / sizeof(some[0])) {
 			nft_elements(n, NFT_MSG_NEWSETELEM, TABLE, m, some, count);
@@ -348,7 +358,9 @@ static int make_table(struct cv *cv, struct nft *n, bool instead)
 static int correct_map(struct cv *cv, struct nft *n, const struct nft_map *m)
 {
 	size_t words = cv->journal->geo.max_dests / 64 + 1;
-	_cleanup_(cleanup_seen) struct seen s = { .cv = cv, .m = m, .right = calloc(words, sizeof(*s.right)) };
+	_cleanup_(cleanup_seen) struct seen s = { .cv = cv,
+						  .m = m,
+						  .right = calloc(words, sizeof(*s.right)) };
 	int err = s.right ? 0 : cv_plain(-ENOMEM);
 
 	if (err)
@@ -422,7 +434,8 @@ static void make_own(struct cv_conn_common *c)
 	for (size_t i = 0; i < sizeof(conntracks); i++) {
 		uint8_t was = conntracks[i];
 
-		__atomic_compare_exchange_n(&c->method, &was, CV_MASQ, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(&c->method, &was, CV_MASQ, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
 	}
 }
 
@@ -444,8 +457,8 @@ static void make_all_own(struct cv *cv, bool v6)
 
 static int take_over(struct cv *cv)
 {
-	int err = maps_need(cv, MAP_BIT(MAP_CONN4_TAGS) | MAP_BIT(MAP_CONN4) | MAP_BIT(MAP_CONN6_TAGS) |
-					MAP_BIT(MAP_CONN6));
+	int err = maps_need(cv, MAP_BIT(MAP_CONN4_TAGS) | MAP_BIT(MAP_CONN4) |
+					MAP_BIT(MAP_CONN6_TAGS) | MAP_BIT(MAP_CONN6));
 
 	for (int v6 = 0; v6 < 2 && !err; v6++)
 		make_all_own(cv, v6);
@@ -477,8 +490,10 @@ int tracked_check(uint8_t family)
 
 	if (err || forwards)
 		return err;
-	return cv_fail(-EOPNOTSUPP, "with conntrack=1 the host forwards what is masqueraded: set net.%s to 1 first",
-		       family == AF_INET ? "ipv4.ip_forward" : "ipv6.conf.all.forwarding");
+	return cv_fail(
+		-EOPNOTSUPP,
+		"with conntrack=1 the host forwards what is masqueraded: set net.%s to 1 first",
+		family == AF_INET ? "ipv4.ip_forward" : "ipv6.conf.all.forwarding");
 }
 
 int tracked_prepare(struct cv *cv)
@@ -486,7 +501,8 @@ int tracked_prepare(struct cv *cv)
 	bool needs[2] = {};
 	int err = maps_need(cv, MAPS_LIST);
 
-	for (uint32_t i = 0; !err && cv->settings->num_masq && i < cv->journal->geo.max_dests; i++) {
+	for (uint32_t i = 0; !err && cv->settings->num_masq && i < cv->journal->geo.max_dests;
+	     i++) {
 		const struct cv_dest *d = dest_at(cv, i);
 		const uint32_t what = CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_METHOD;
 

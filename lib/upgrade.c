@@ -75,8 +75,10 @@ static int check_meaning(const struct cv_build *was)
 	object_build(&own);
 	if (was->layout == own.layout)
 		return 0;
-	return cv_fail(-EPROTO, "the tables' fields mean other things (layout %u) than in this culvert (layout %u)",
-		       was->layout, own.layout);
+	return cv_fail(
+		-EPROTO,
+		"the tables' fields mean other things (layout %u) than in this culvert (layout %u)",
+		was->layout, own.layout);
 }
 
 /* The geometry has no table of its own; the types of one tell what it looks like. */
@@ -99,7 +101,9 @@ static int check_geometry(struct cv *cv, const struct bpf_object *obj)
 	same = there > 0 && here > 0 &&
 	       shape_of_type(btf, (uint32_t)there) == shape_of_type(own, (uint32_t)here);
 	btf__free(btf);
-	return same ? 0 : cv_fail(-EPROTO, "the instance's geometry is laid out otherwise than in this culvert");
+	return same ? 0 :
+		      cv_fail(-EPROTO,
+			      "the instance's geometry is laid out otherwise than in this culvert");
 }
 
 /* ---- the load balancer -------------------------------------------------------------- */

@@ -24,11 +24,11 @@
 
 struct vs_setting {
 	const char *name;
-	size_t at;		/* in struct cv_settings */
-	unsigned int values;	/* how many; 1 but for sync_threshold */
+	size_t at;	     /* in struct cv_settings */
+	unsigned int values; /* how many; 1 but for sync_threshold */
 	uint32_t most;
-	bool automatic;		/* 1 and 2 follow the free memory: defence.h */
-	bool beside;		/* something stands beside the maps for it: culvert0.h */
+	bool automatic; /* 1 and 2 follow the free memory: defence.h */
+	bool beside;	/* something stands beside the maps for it: culvert0.h */
 	/* What else the values must be; NULL: nothing. */
 	int (*judge)(const struct vs_setting *s, const uint32_t *values);
 };
@@ -36,7 +36,8 @@ struct vs_setting {
 static int judge_threshold(const struct vs_setting *s, const uint32_t *values)
 {
 	if (values[1] && values[0] >= values[1])
-		return cv_fail(-EINVAL, "%s: the first number is below the second, or that is 0", s->name);
+		return cv_fail(-EINVAL, "%s: the first number is below the second, or that is 0",
+			       s->name);
 	return 0;
 }
 
@@ -49,7 +50,7 @@ static int judge_ports(const struct vs_setting *s, const uint32_t *values)
 
 #define ATS(field, n) .name = #field, .at = offsetof(struct cv_settings, field), .values = (n)
 #define AT(field) ATS(field, 1)
-#define SECONDS (INT_MAX / 250)	/* proc_dointvec_jiffies(), at Debian's HZ */
+#define SECONDS (INT_MAX / 250) /* proc_dointvec_jiffies(), at Debian's HZ */
 
 /*
  * As the kernel takes them: a switch is on with whatever is not 0. Those of the
@@ -125,7 +126,8 @@ int cv_setting_get(const struct cv *cv, const char *name, struct cv_setting *out
 	return 0;
 }
 
-int cv_each_setting(const struct cv *cv, int (*each)(const struct cv_setting *s, void *arg), void *arg)
+int cv_each_setting(const struct cv *cv, int (*each)(const struct cv_setting *s, void *arg),
+		    void *arg)
 {
 	for (size_t i = 0; i < COUNT; i++) {
 		struct cv_setting s;

@@ -97,7 +97,11 @@ struct sk_buff {
 } KERNEL;
 
 enum { HOOK_PREROUTING = 0, HOOK_FORWARD = 2, HOOK_POSTROUTING = 4 }; /* enum nf_inet_hooks */
-enum { POLICY_OUT = 1, POLICY_FORWARD = 2, POLICY_BLOCK = 1 }; /* XFRM_POLICY_*, XFRM_USERPOLICY_BLOCK */
+enum {
+	POLICY_OUT = 1,
+	POLICY_FORWARD = 2,
+	POLICY_BLOCK = 1
+}; /* XFRM_POLICY_*, XFRM_USERPOLICY_BLOCK */
 
 extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
@@ -112,7 +116,8 @@ static __always_inline bool tc_is_ours(const struct net_device *dev)
 
 	if (!entry || !entry->fp_items[0].prog || entry->fp_items[1].prog)
 		return false;
-	tcx = bpf_rdonly_cast((char *)entry->parent - bpf_core_field_offset(struct tcx_entry, bundle),
+	tcx = bpf_rdonly_cast((char *)entry->parent -
+				      bpf_core_field_offset(struct tcx_entry, bundle),
 			      bpf_core_type_id_kernel(struct tcx_entry));
 	return !tcx->miniq;
 }

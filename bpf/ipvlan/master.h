@@ -154,7 +154,8 @@ static __always_inline void note_the_hosts(struct __sk_buff *skb, __u32 master)
 	union cv_addr src;
 
 	if (skb->protocol == bpf_htons(ETH_P_IPV6) &&
-	    !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), &src, sizeof(src)) &&
+	    !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), &src,
+				sizeof(src)) &&
 	    addr_is_link_local(AF_INET6, &src))
 		addr_note_stranger(master, &src);
 }

@@ -211,8 +211,8 @@ static __always_inline bool l3_goes_around(struct __sk_buff *skb, const struct s
 					   const struct frame *f)
 {
 	return f->family == AF_INET6 && (from->master->forwarding & CV_IPV_AROUND6) &&
-	       cv_ipv_mode_of(from->policy) != CV_IPV_L3S && !host_is_router(skb, from->master, f) &&
-	       host_forwards(skb, f, skb->ifindex);
+	       cv_ipv_mode_of(from->policy) != CV_IPV_L3S &&
+	       !host_is_router(skb, from->master, f) && host_forwards(skb, f, skb->ifindex);
 }
 
 /* Its route out of the master, if the host's stack would do nothing with it but route it so. */

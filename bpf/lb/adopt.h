@@ -55,7 +55,9 @@ static __always_inline int adopt(struct __sk_buff *skb)
 	n->method = adopt_method(dest, &r);
 	made = conn_make(dest, r.dest, n, &id);
 	if (made != CONN_MADE)
-		return made == CONN_THERE ? CV_ADOPT_THERE : made == CONN_LOCKED ? CV_ADOPT_LOCKED : CV_ADOPT_FULL;
+		return made == CONN_THERE  ? CV_ADOPT_THERE :
+		       made == CONN_LOCKED ? CV_ADOPT_LOCKED :
+					     CV_ADOPT_FULL;
 	c = conn_at(r.flags & CV_RECORD_IPV6, id.slot);
 	if (c) {
 		WRITE_ONCE(c->expires, READ_ONCE(clock.now) + r.left);

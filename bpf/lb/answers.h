@@ -11,7 +11,8 @@
 #include "tc.h"
 
 /* An answer as a whole, or its first fragment: its connection moves on, and it gets the virtual address. */
-static __noinline int answer_rewrite(struct __sk_buff *skb, struct flow *f, struct conn_id *id, bool fragment)
+static __noinline int answer_rewrite(struct __sk_buff *skb, struct flow *f, struct conn_id *id,
+				     bool fragment)
 {
 	struct conn_ref conn = {};
 	struct nat n = { .fragment = fragment };
@@ -57,7 +58,8 @@ static __noinline int answer_first(struct __sk_buff *skb, struct flow *f, struct
 		return TC_NEXT;
 	f->proto = w->frag.key.proto;
 	f->tcp_flags = 0;
-	if ((f->proto != IPPROTO_UDP && f->proto != IPPROTO_TCP) || bpf_skb_load_bytes(skb, f->l4, ports, sizeof(ports)))
+	if ((f->proto != IPPROTO_UDP && f->proto != IPPROTO_TCP) ||
+	    bpf_skb_load_bytes(skb, f->l4, ports, sizeof(ports)))
 		return TC_NEXT;
 	f->sport = ports[0];
 	f->dport = ports[1];
@@ -92,7 +94,7 @@ static __noinline int answer_fragment(struct __sk_buff *skb, struct flow *f)
 	c = conn_at(f->v6, q->conn.slot);
 	if (!c || (READ_ONCE(c->ctl) ^ q->conn.ctl) & CV_CTL_GEN)
 		return TC_NEXT;
-	f->proto = 0;		/* there are no ports to rewrite */
+	f->proto = 0; /* there are no ports to rewrite */
 	if (!nat_of(f->v6, q->conn.slot, true, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
 	return TC_NEXT;
@@ -108,7 +110,8 @@ static __noinline int answer_error(struct __sk_buff *skb, struct flow *f)
 	__u32 zero = 0;
 
 	a = bpf_map_lookup_elem(&relaying, &zero);
-	if (!a || !f || bpf_skb_load_bytes(skb, f->l4, &h, sizeof(h)) || !icmp_is_error(f->v6, h.type))
+	if (!a || !f || bpf_skb_load_bytes(skb, f->l4, &h, sizeof(h)) ||
+	    !icmp_is_error(f->v6, h.type))
 		return TC_NEXT;
 	__builtin_memset(a, 0, sizeof(*a));
 	a->at = f->l4 + sizeof(h);

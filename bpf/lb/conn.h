@@ -14,8 +14,8 @@
 #include "tag.h"
 
 struct conn_ref {
-	struct cv_conn_common *c;	/* NULL: none */
-	__u32 ctl;			/* as it was when the key was compared */
+	struct cv_conn_common *c; /* NULL: none */
+	__u32 ctl;		  /* as it was when the key was compared */
 	__u32 slot;
 };
 
@@ -29,15 +29,17 @@ static __always_inline bool same_addr(const union cv_addr *a, const union cv_add
 	return a->q[0] == b->q[0] && a->q[1] == b->q[1];
 }
 
-static __always_inline bool conn_matches(const struct cv_conn_common *c, const struct conn_key *k, bool v6,
-					 bool reply)
+static __always_inline bool conn_matches(const struct cv_conn_common *c, const struct conn_key *k,
+					 bool v6, bool reply)
 {
-	if (c->proto != k->proto || c->cport != k->cport || (reply ? c->dport : c->vport) != k->port)
+	if (c->proto != k->proto || c->cport != k->cport ||
+	    (reply ? c->dport : c->vport) != k->port)
 		return false;
 	if (v6) {
 		const struct cv_conn6 *e = (const void *)c;
 
-		return same_addr(&e->caddr, &k->caddr) && same_addr(reply ? &e->daddr : &e->vaddr, &k->addr);
+		return same_addr(&e->caddr, &k->caddr) &&
+		       same_addr(reply ? &e->daddr : &e->vaddr, &k->addr);
 	}
 	const struct cv_conn4 *e = (const void *)c;
 
@@ -45,8 +47,8 @@ static __always_inline bool conn_matches(const struct cv_conn_common *c, const s
 }
 
 /* The ctl of a slot's entry if that is what is looked for, else 0. `call`: of a template, the low half of its call's hash. */
-static __always_inline __u32 conn_fits(bool v6, __u32 slot, const struct conn_key *k, bool reply, bool template,
-				       __u32 call)
+static __always_inline __u32 conn_fits(bool v6, __u32 slot, const struct conn_key *k, bool reply,
+				       bool template, __u32 call)
 {
 	struct cv_conn_common *c = conn_at(v6, slot);
 	__u32 ctl;
@@ -55,8 +57,10 @@ static __always_inline __u32 conn_fits(bool v6, __u32 slot, const struct conn_ke
 		return 0;
 	ctl = READ_ONCE(c->ctl);
 	return likely(ctl & CV_CTL_LIVE) &&
-			       (ctl & (CV_CTL_TEMPLATE | CV_CTL_STALE)) == (template ? CV_CTL_TEMPLATE : 0) &&
-			       likely(conn_matches(c, k, v6, reply)) && (!template || c->control == call) ?
+			       (ctl & (CV_CTL_TEMPLATE | CV_CTL_STALE)) ==
+				       (template ? CV_CTL_TEMPLATE : 0) &&
+			       likely(conn_matches(c, k, v6, reply)) &&
+			       (!template || c->control == call) ?
 		       ctl :
 		       0;
 }
@@ -75,8 +79,8 @@ struct conn_id {
 	__u32 ctl;
 };
 
-static __always_inline bool conn_probe(bool v6, __u32 set, __u32 client, const struct conn_key *k, __u32 call,
-				       struct conn_id *found)
+static __always_inline bool conn_probe(bool v6, __u32 set, __u32 client, const struct conn_key *k,
+				       __u32 call, struct conn_id *found)
 {
 	struct cv_tags *t = tags_at(v6, set);
 	__u64 marks;
@@ -99,8 +103,8 @@ static __always_inline bool conn_probe(bool v6, __u32 set, __u32 client, const s
 /* The same for one way of a client's key, which is nearly always enough and needs no loop. */
 enum glance { GLANCE_NONE, GLANCE_FOUND, GLANCE_UNSURE };
 
-static __always_inline enum glance conn_glance(bool v6, __u32 set, __u32 client, const struct conn_key *k,
-					       struct conn_id *found)
+static __always_inline enum glance conn_glance(bool v6, __u32 set, __u32 client,
+					       const struct conn_key *k, struct conn_id *found)
 {
 	struct cv_tags *t = tags_at(v6, set);
 	__u64 marks;
@@ -125,7 +129,9 @@ static __always_inline bool conn_same(const struct conn_ref *r)
 
 static __always_inline __u64 place_more(const struct conn_key *k, __u64 call)
 {
-	return k->template ? (k->addr.q[0] + k->addr.q[1] + k->port + call) * 0x9e3779b97f4a7c15ULL : 0;
+	return k->template ?
+		       (k->addr.q[0] + k->addr.q[1] + k->port + call) * 0x9e3779b97f4a7c15ULL :
+		       0;
 }
 
 /* ---- ending -------------------------------------------------------------- */
@@ -199,7 +205,8 @@ GLOBAL int conn_end_expired(bool v6, __u32 slot, __u32 ctl)
 	struct cv_conn_common *c = conn_at(v6, slot);
 	__u32 seen = CV_TAG_LIVE | CV_TAG_SEEN;
 
-	if (!t || !c || (READ_ONCE(t->tag[slot % CV_WAYS]) & seen) == seen || !conn_end(v6, c, slot, ctl))
+	if (!t || !c || (READ_ONCE(t->tag[slot % CV_WAYS]) & seen) == seen ||
+	    !conn_end(v6, c, slot, ctl))
 		return false;
 	count_cause(CV_C_CONN_EXPIRED);
 	return true;
@@ -215,12 +222,14 @@ static __always_inline bool is_asked(__u32 proto, __u32 ctl)
 
 enum sought { NOT_FOUND, FOUND, FOUND_EXPIRED };
 
-static __always_inline enum sought conn_seek_id(bool v6, const struct conn_key *k, __u64 call, struct conn_id *out)
+static __always_inline enum sought conn_seek_id(bool v6, const struct conn_key *k, __u64 call,
+						struct conn_id *out)
 {
 	struct place at = conn_place(v6, &k->caddr, k->cport, k->proto, place_more(k, call));
 	struct cv_conn_common *c;
 
-	if (!conn_probe(v6, at.home, at.client, k, call, out) && !conn_probe(v6, place_second(v6, &at), at.client, k, call, out))
+	if (!conn_probe(v6, at.home, at.client, k, call, out) &&
+	    !conn_probe(v6, place_second(v6, &at), at.client, k, call, out))
 		return NOT_FOUND;
 	c = conn_at(v6, out->slot);
 	return c && conn_expired(c, READ_ONCE(clock.now)) ? FOUND_EXPIRED : FOUND;
@@ -243,11 +252,13 @@ GLOBAL int conn_seek(const struct conn_key *k, __u64 call, struct conn_id *out)
  * there twice. Whoever moved it on meanwhile has it alive. (Not within the global
  * function: stacks add up to 512 bytes.)
  */
-static __always_inline bool conn_find_slot(const struct conn_key *k, __u64 call, struct conn_id *out)
+static __always_inline bool conn_find_slot(const struct conn_key *k, __u64 call,
+					   struct conn_id *out)
 {
 	int found = conn_seek(k, call, out);
 
-	return found == FOUND || (found == FOUND_EXPIRED && !conn_end_expired(k->v6, out->slot, out->ctl));
+	return found == FOUND ||
+	       (found == FOUND_EXPIRED && !conn_end_expired(k->v6, out->slot, out->ctl));
 }
 
 #endif

@@ -20,7 +20,8 @@ static __always_inline __u32 csum_narrow(__u64 sum)
 }
 
 /* What replacing `from` by `to` adds to a sum: ~m + m' of RFC 1624's eqn. 3. */
-static __always_inline __u64 csum_of_addr(bool v6, const union cv_addr *from, const union cv_addr *to)
+static __always_inline __u64 csum_of_addr(bool v6, const union cv_addr *from,
+					  const union cv_addr *to)
 {
 	__u64 sum = (__u64)(__u32)~from->w[0] + to->w[0];
 

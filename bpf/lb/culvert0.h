@@ -14,7 +14,7 @@
 /* Up the stack: where culvert0's packets are looked up the rules that lead to culvert0 do not hold. */
 static __always_inline int culvert0_pass(struct __sk_buff *skb)
 {
-	if (skb->ifindex != settings.culvert0)	/* it is on its way out; the loop ends here */
+	if (skb->ifindex != settings.culvert0) /* it is on its way out; the loop ends here */
 		return TC_ACT_SHOT;
 	return tc_to_stack(skb);
 }

@@ -18,7 +18,8 @@
 /* The transport checksum of the packet in memory, whose header is at `l4` and has 0 for it. */
 static __always_inline __u16 whole_l4_sum(struct whole *w, bool v6, __u8 proto, __u32 l4)
 {
-	__u8 *addresses = whole_at(w, v6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr));
+	__u8 *addresses =
+		whole_at(w, v6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr));
 	__u32 sum = bpf_htons(proto) + bpf_htons(w->len - l4);
 	__u16 check;
 
@@ -29,7 +30,8 @@ static __always_inline __u16 whole_l4_sum(struct whole *w, bool v6, __u8 proto, 
 }
 
 /* SCTP's checksum of 0 is most likely one that is left to be completed. */
-static __always_inline int whole_take_sctp(struct __sk_buff *skb, const struct flow *f, struct whole *w)
+static __always_inline int whole_take_sctp(struct __sk_buff *skb, const struct flow *f,
+					   struct whole *w)
 {
 	struct sctp_head *sctp = (void *)whole_at(w, f->l4 - ETH_HLEN);
 
@@ -87,7 +89,8 @@ GLOBAL int whole_nat(struct whole *w, struct flow *f, struct nat *n)
 	l4 = f->l4 - ETH_HLEN;
 	change = csum_of_addr(f->v6, nat_from(f, n), &n->to);
 	if (f->v6) {
-		__builtin_memcpy(ip + (n->source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)),
+		__builtin_memcpy(ip + (n->source ? offsetof(struct ipv6hdr, saddr) :
+						   offsetof(struct ipv6hdr, daddr)),
 				 &n->to, 16);
 	} else {
 		struct iphdr *h = (void *)ip;
@@ -123,7 +126,8 @@ static __always_inline void whole_tunnel_sum(struct whole *w, const struct tun_p
 	__u32 at = p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 
 	if (p->type == CV_TUN_GUE)
-		*(__u16 *)whole_at(w, at + offsetof(struct udphdr, check)) = whole_l4_sum(w, p->v6, IPPROTO_UDP, at);
+		*(__u16 *)whole_at(w, at + offsetof(struct udphdr, check)) =
+			whole_l4_sum(w, p->v6, IPPROTO_UDP, at);
 	else
 		*(__u16 *)whole_at(w, at + 4) = csum_fold(whole_sum(w, at, w->len, 0));
 }
@@ -154,16 +158,16 @@ GLOBAL int whole_encap(struct whole *w, struct tc_scratch *s)
 /* ---- cutting ------------------------------------------------------------- */
 
 struct cut {
-	__u32 header;	/* bytes that every fragment gets a copy of, without IPv6's fragment header */
-	__u32 room;	/* payload of each fragment but the last: a multiple of 8 */
-	__u32 at;	/* offset of the next one's payload in the packet's */
-	__u32 total;	/* bytes of payload */
-	__u32 prefix;	/* of those, a tunnel's and the inner packet's headers */
-	__u32 id;	/* of IPv6 fragments */
-	__u32 ifindex;	/* 0: the neighbour is not known, so each frame comes in once more */
+	__u32 header; /* bytes that every fragment gets a copy of, without IPv6's fragment header */
+	__u32 room;   /* payload of each fragment but the last: a multiple of 8 */
+	__u32 at;     /* offset of the next one's payload in the packet's */
+	__u32 total;  /* bytes of payload */
+	__u32 prefix; /* of those, a tunnel's and the inner packet's headers */
+	__u32 id;     /* of IPv6 fragments */
+	__u32 ifindex; /* 0: the neighbour is not known, so each frame comes in once more */
 	bool v6;
-	bool keep;	/* in the pieces that it came in */
-	bool single;	/* not cut at all */
+	bool keep;   /* in the pieces that it came in */
+	bool single; /* not cut at all */
 };
 
 /* A global function takes no pointers that stand in memory. */
@@ -175,9 +179,9 @@ struct cutting {
 
 struct options {
 	struct whole *w;
-	__u32 end;	/* of the header */
-	__u32 left;	/* bytes of the option that the next byte belongs to */
-	bool copied;	/* ... which stands in every fragment */
+	__u32 end;   /* of the header */
+	__u32 left;  /* bytes of the option that the next byte belongs to */
+	bool copied; /* ... which stands in every fragment */
 };
 
 #define OPTION_END 0
@@ -214,7 +218,8 @@ static __always_inline void cut_options(struct whole *w, __u32 header)
 	bpf_loop(40, option_step, &o, 0);
 }
 
-static __always_inline int cut_header4(struct __sk_buff *skb, struct whole *w, struct cut *c, __u32 n, bool more)
+static __always_inline int cut_header4(struct __sk_buff *skb, struct whole *w, struct cut *c,
+				       __u32 n, bool more)
 {
 	struct iphdr *ip = (void *)whole_at(w, 0);
 	__u32 header = bounded(c->header, 0x3c);
@@ -231,7 +236,8 @@ static __always_inline int cut_header4(struct __sk_buff *skb, struct whole *w, s
 	return 0;
 }
 
-static __always_inline int cut_header6(struct __sk_buff *skb, struct whole *w, struct cut *c, __u32 n, bool more)
+static __always_inline int cut_header6(struct __sk_buff *skb, struct whole *w, struct cut *c,
+				       __u32 n, bool more)
 {
 	struct ipv6hdr *ip = (void *)whole_at(w, 0);
 	__u8 next = ip->nexthdr;
@@ -276,11 +282,13 @@ GLOBAL int cut_one(struct __sk_buff *skb, struct whole *w, struct cut *c, __u32 
 	if (c->v6 ? cut_header6(skb, w, c, n, more) : cut_header4(skb, w, c, n, more))
 		return 1;
 	n = bounded(n - 1, WHOLE_PIECE - 1) + 1;
-	if (bpf_skb_store_bytes(skb, ETH_HLEN + bounded(header, 0x7f), whole_at(w, c->header + c->at), n, 0))
+	if (bpf_skb_store_bytes(skb, ETH_HLEN + bounded(header, 0x7f),
+				whole_at(w, c->header + c->at), n, 0))
 		return 1;
 	c->at += n;
 	if (!c->ifindex && !c->single)
-		bpf_clone_redirect(skb, skb->ifindex, skb->ifindex == settings.culvert0 ? 0 : BPF_F_INGRESS);
+		bpf_clone_redirect(skb, skb->ifindex,
+				   skb->ifindex == settings.culvert0 ? 0 : BPF_F_INGRESS);
 	else if (more)
 		bpf_clone_redirect(skb, c->ifindex, 0);
 	return !more;
@@ -407,8 +415,7 @@ GLOBAL int cut_send(struct __sk_buff *skb, struct flow *f, __u32 slot, bool repl
 	if (c->method != CV_TUNNEL)
 		return cut_out(skb, w, &s->hop, index, f->v6);
 	f->len = w->len;
-	tun_plan(dest, s->hop.src.q[0] ? &s->hop.src : &dest->src_default, f, c->cport,
-		 &s->plan);
+	tun_plan(dest, s->hop.src.q[0] ? &s->hop.src : &dest->src_default, f, c->cport, &s->plan);
 	if (whole_encap(w, s))
 		return tc_drop(CV_C_DROP_TOOBIG);
 	return cut_out(skb, w, &s->hop, index, dest->flags & CV_DEST_IPV6);

@@ -15,11 +15,12 @@
  * Does a packet that could open a connection open one, although its ports
  * belong to another? is_new_conn_expected() and expire_nodest_conn, ip_vs_core.c.
  */
-static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl, const struct cv_dest *dest)
+static __always_inline bool reopens(const struct cv_conn_common *c, __u32 ctl,
+				    const struct cv_dest *dest)
 {
 	__u32 state = ctl & CV_CTL_STATE, mode = settings.conn_reuse_mode;
 
-	if (!c->in_pkts)	/* XDP made it for this very packet, and handed it on */
+	if (!c->in_pkts) /* XDP made it for this very packet, and handed it on */
 		return false;
 	if (settings.expire_nodest_conn && dest && !READ_ONCE(dest->weight))
 		return true;
@@ -38,7 +39,7 @@ static __always_inline bool drop_by_rate(void)
 
 	if (likely(!rate))
 		return false;
-	if (settings.drop_packet != 3 && clock.drop_counter > rate)	/* memory became scarcer */
+	if (settings.drop_packet != 3 && clock.drop_counter > rate) /* memory became scarcer */
 		clock.drop_counter = rate;
 	if (--clock.drop_counter > 0)
 		return false;
@@ -67,11 +68,13 @@ static __always_inline bool martian(const struct flow *f)
 static __always_inline bool perhaps_marked(const struct flow *f, const struct cv_service *svc,
 					   const struct decision *out)
 {
-	return unlikely(settings.led & (f->v6 ? CV_LED6 : CV_LED4)) && (out->front || out->xdp) && !svc->key.fwmark;
+	return unlikely(settings.led & (f->v6 ? CV_LED6 : CV_LED4)) && (out->front || out->xdp) &&
+	       !svc->key.fwmark;
 }
 
 /* No destination: ip_vs_leave(). What a service on FTP's port is asked about other ports is not its business. */
-static __always_inline enum verdict leave(const struct flow *f, const struct cv_service *svc, struct decision *out)
+static __always_inline enum verdict leave(const struct flow *f, const struct cv_service *svc,
+					  struct decision *out)
 {
 	if (svc->key.port == bpf_htons(FTP_PORT) && f->dport != svc->key.port)
 		return decided(out, V_PASS, CV_C_PASS_NOSERVICE);
@@ -109,7 +112,8 @@ GLOBAL int admit(struct flow *f, struct decision *out)
 	    (f->tcp_flags & TCP_RST || !(f->tcp_flags & TCP_SYN || settings.sloppy_tcp)))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
 	if (f->proto == IPPROTO_SCTP && !f->quoted && f->sctp_event != SCTP_INIT &&
-	    (f->sctp_event == SCTP_ABORT || f->sctp_event == SCTP_NO_CHUNK || !settings.sloppy_sctp))
+	    (f->sctp_event == SCTP_ABORT || f->sctp_event == SCTP_NO_CHUNK ||
+	     !settings.sloppy_sctp))
 		return decided(out, V_PASS, CV_C_PASS_NOTSYN);
 	if (out->xdp && wants_tc(svc, f))
 		return V_TO_TC;
@@ -147,7 +151,8 @@ static __always_inline bool lookup(struct flow *f, bool v6, struct conn_id *id)
 	if (seen == GLANCE_NONE)
 		return false;
 	c = conn_at(v6, id->slot);
-	return likely(!c || !conn_expired(c, READ_ONCE(clock.now))) || !conn_end_expired(v6, id->slot, id->ctl);
+	return likely(!c || !conn_expired(c, READ_ONCE(clock.now))) ||
+	       !conn_end_expired(v6, id->slot, id->ctl);
 }
 
 /*
@@ -163,7 +168,8 @@ static __always_inline bool may_open(const struct flow *f)
 					 f->proto == IPPROTO_SCTP && f->sctp_event == SCTP_INIT;
 }
 
-static __always_inline enum second_thought reconsider(const struct flow *f, const struct conn_ref *conn,
+static __always_inline enum second_thought reconsider(const struct flow *f,
+						      const struct conn_ref *conn,
 						      const struct cv_dest *dest)
 {
 	if (may_open(f) && reopens(conn->c, conn->ctl, dest))
@@ -226,7 +232,8 @@ GLOBAL int find_related(struct flow *f, struct conn_id *out)
 }
 
 /* The connection of a slot that a global function found or made. */
-static __always_inline enum verdict take_conn(bool v6, const struct decision *out, bool reply, struct conn_ref *conn)
+static __always_inline enum verdict take_conn(bool v6, const struct decision *out, bool reply,
+					      struct conn_ref *conn)
 {
 	conn->slot = out->conn.slot;
 	conn->ctl = out->conn.ctl;
@@ -235,7 +242,8 @@ static __always_inline enum verdict take_conn(bool v6, const struct decision *ou
 }
 
 /* What becomes of an AH or ESP packet. Without a connection it is the stack's. */
-static __always_inline enum verdict decide_related(struct flow *f, struct decision *out, struct conn_ref *conn)
+static __always_inline enum verdict decide_related(struct flow *f, struct decision *out,
+						   struct conn_ref *conn)
 {
 	enum related found = find_related(f, &out->conn);
 	struct cv_dest *dest;
@@ -283,8 +291,8 @@ static __always_inline int admit_anew(struct flow *f, struct decision *out, __u3
  * `replies`: answers are expected here, so look for those first; without masq
  * destinations there are none. Both orders find the same.
  */
-static __always_inline enum verdict decide(struct flow *f, bool v6, bool replies, struct decision *out,
-					   struct conn_ref *conn)
+static __always_inline enum verdict decide(struct flow *f, bool v6, bool replies,
+					   struct decision *out, struct conn_ref *conn)
 {
 	bool masq = settings.num_masq;
 	enum verdict v;

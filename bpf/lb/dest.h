@@ -26,7 +26,8 @@ static __always_inline void dest_check_free(struct cv_dest *d)
 		return;
 	total = dest_total_conns(d);
 	if (d->l_threshold ? total < d->l_threshold :
-	    d->u_threshold ? (__u64)total * 4 < (__u64)d->u_threshold * 3 : true)
+	    d->u_threshold ? (__u64)total * 4 < (__u64)d->u_threshold * 3 :
+			     true)
 		__sync_fetch_and_and(&d->state, ~CV_DEST_OVERLOAD);
 }
 
@@ -103,7 +104,8 @@ static __always_inline void count_in(__u32 dest, __u32 bytes)
 /* Of a server that has been taken out nothing is counted: ip_vs_out_stats(). */
 static __always_inline void count_out(const struct cv_dest *d, __u32 dest, __u32 bytes)
 {
-	struct cv_counters *n = READ_ONCE(d->flags) & CV_DEST_AVAILABLE ? dest_counters(dest) : NULL;
+	struct cv_counters *n =
+		READ_ONCE(d->flags) & CV_DEST_AVAILABLE ? dest_counters(dest) : NULL;
 
 	if (n) {
 		n->outpkts++;
@@ -122,8 +124,8 @@ static __always_inline void count_conn(__u32 dest)
 /* May the scheduler choose it? (L3) */
 static __always_inline bool dest_usable(const struct cv_dest *d)
 {
-	return (READ_ONCE(d->flags) & CV_DEST_AVAILABLE) && !(READ_ONCE(d->state) & CV_DEST_OVERLOAD) &&
-	       READ_ONCE(d->weight) > 0;
+	return (READ_ONCE(d->flags) & CV_DEST_AVAILABLE) &&
+	       !(READ_ONCE(d->state) & CV_DEST_OVERLOAD) && READ_ONCE(d->weight) > 0;
 }
 
 #endif

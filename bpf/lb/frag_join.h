@@ -10,12 +10,13 @@ struct frag_join {
 	struct __sk_buff *skb;
 	struct whole *w;
 	struct frag_queue *q;
-	__u32 header;	/* bytes before the payload in memory; a piece's may be more */
-	__u32 offset;	/* of the next piece */
+	__u32 header; /* bytes before the payload in memory; a piece's may be more */
+	__u32 offset; /* of the next piece */
 };
 
 /* A piece of the pool into memory, by way of the frame: BPF has no other way to copy so much. Its payload, bytes. */
-GLOBAL __u32 frag_join_one(struct __sk_buff *skb, struct whole *w, struct frag_piece *p, __u32 header, __u32 at)
+GLOBAL __u32 frag_join_one(struct __sk_buff *skb, struct whole *w, struct frag_piece *p,
+			   __u32 header, __u32 at)
 {
 	__u32 n;
 
@@ -98,7 +99,7 @@ GLOBAL int frag_join(struct __sk_buff *skb, struct flow *f)
 	if (j.w->len >= WHOLE_MOST || bpf_skb_change_tail(skb, ETH_HLEN + FRAG_BYTES, 0))
 		return false;
 	bpf_loop(FRAG_MOST, frag_join_step, &j, 0);
-	if (j.q->led)	/* ... and are in this */
+	if (j.q->led) /* ... and are in this */
 		j.q->verdict = V_DROP;
 	else
 		j.q->due = READ_ONCE(clock.now) - 1;
@@ -113,7 +114,7 @@ GLOBAL int frag_join(struct __sk_buff *skb, struct flow *f)
 
 struct frag_copy {
 	__u32 slot;
-	__u32 from;	/* in the piece's bytes */
+	__u32 from; /* in the piece's bytes */
 	__u32 len;
 };
 

@@ -22,9 +22,9 @@
 #include "decide.h"
 
 #define FRAG_PIECES 1024
-#define FRAG_BYTES 2048		/* of the network layer; jumbo fragments pass to the stack */
-#define FRAG_MOST 48		/* fragments of a packet: 64 KiB in pieces of 1500 */
-#define FRAG_TIME (30 * CV_HZ)	/* net.ipv4.ipfrag_time */
+#define FRAG_BYTES 2048	       /* of the network layer; jumbo fragments pass to the stack */
+#define FRAG_MOST 48	       /* fragments of a packet: 64 KiB in pieces of 1500 */
+#define FRAG_TIME (30 * CV_HZ) /* net.ipv4.ipfrag_time */
 
 struct frag_key {
 	union cv_addr saddr;
@@ -39,27 +39,27 @@ enum frag_state { FRAG_OPEN, FRAG_DECIDED, FRAG_DEAD };
 
 struct frag_queue {
 	__u32 lock;
-	__u32 state;		/* enum frag_state */
+	__u32 state; /* enum frag_state */
 	__u32 serial;
-	__u32 due;		/* when it is forgotten, ticks */
-	__u32 total;		/* bytes behind the headers, once the last fragment is there */
+	__u32 due;   /* when it is forgotten, ticks */
+	__u32 total; /* bytes behind the headers, once the last fragment is there */
 	__u32 got;
-	__u32 n;		/* pieces */
-	__u32 left;		/* of a decided queue: that have yet to come in again */
-	__u32 ifindex;		/* ... through this device's door */
-	__u32 verdict;		/* enum verdict of the whole */
+	__u32 n;       /* pieces */
+	__u32 left;    /* of a decided queue: that have yet to come in again */
+	__u32 ifindex; /* ... through this device's door */
+	__u32 verdict; /* enum verdict of the whole */
 	struct conn_id conn;
-	__u32 header;		/* bytes before a piece's payload */
-	__u32 largest;		/* piece, bytes of the network layer */
-	__u32 id;		/* of IPv6: the fragments leave with another, for two servers' answers may have the same */
+	__u32 header;  /* bytes before a piece's payload */
+	__u32 largest; /* piece, bytes of the network layer */
+	__u32 id; /* of IPv6: the fragments leave with another, for two servers' answers may have the same */
 	__u32 led;		/* 1: decided once more, by the mark of its first fragment (F3) */
-	__u32 piece[FRAG_MOST];	/* slots in the pool, by arrival */
+	__u32 piece[FRAG_MOST]; /* slots in the pool, by arrival */
 };
 
 struct frag_piece {
 	__u32 serial;
-	__u16 offset;		/* of its payload in the packet's */
-	__u16 len;		/* of the network layer */
+	__u16 offset; /* of its payload in the packet's */
+	__u16 len;    /* of the network layer */
 	__u8 bytes[FRAG_BYTES];
 };
 
@@ -79,19 +79,19 @@ struct {
 
 struct cv_frag_ring frag_ring SEC(".data.frag_ring");
 
-#define FRAG_HEADER6 8		/* IPv6's fragment header */
+#define FRAG_HEADER6 8 /* IPv6's fragment header */
 
 /* A fragment's place in its packet. */
 struct frag {
 	struct frag_key key;
-	__u32 offset;	/* of its payload, bytes */
-	__u32 payload;	/* bytes */
+	__u32 offset;  /* of its payload, bytes */
+	__u32 payload; /* bytes */
 	bool more;
 };
 
 struct frag_work {
 	struct frag frag;
-	struct frag_queue fresh;	/* a new queue, to be copied into the map */
+	struct frag_queue fresh; /* a new queue, to be copied into the map */
 };
 
 struct {
@@ -184,7 +184,7 @@ struct frag_look {
 	struct frag_queue *q;
 	__u32 at;
 	__u32 offset;
-	__u32 found;	/* slot of the piece with that offset, or CV_NONE */
+	__u32 found; /* slot of the piece with that offset, or CV_NONE */
 };
 
 static long frag_look_step(__u32 step, void *arg)
@@ -234,13 +234,14 @@ static __noinline __u32 frag_store(struct __sk_buff *skb, __u32 len, __u32 offse
 }
 
 /* Takes the fragment in, under the lock. Is the packet whole now? */
-static __noinline int frag_collect(struct __sk_buff *skb, struct flow *f, struct frag *g, struct frag_queue *q)
+static __noinline int frag_collect(struct __sk_buff *skb, struct flow *f, struct frag *g,
+				   struct frag_queue *q)
 {
 	__u32 slot, at;
 
 	if (!f || !g || !q || q->state != FRAG_OPEN)
 		return false;
-	if (frag_piece_at(q, g->offset) != CV_NONE)	/* once more the same */
+	if (frag_piece_at(q, g->offset) != CV_NONE) /* once more the same */
 		return false;
 	at = q->n;
 	slot = at < FRAG_MOST ? frag_store(skb, f->len, g->offset, q->serial) : CV_NONE;
@@ -255,7 +256,7 @@ static __noinline int frag_collect(struct __sk_buff *skb, struct flow *f, struct
 		q->largest = f->len;
 	if (!g->more)
 		q->total = g->offset + g->payload;
-	if (q->total && q->got > q->total)	/* they overlap: RFC 5722, RFC 8200 */
+	if (q->total && q->got > q->total) /* they overlap: RFC 5722, RFC 8200 */
 		q->state = FRAG_DEAD;
 	return q->total && q->got == q->total && q->state == FRAG_OPEN;
 }

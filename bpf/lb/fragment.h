@@ -32,7 +32,9 @@ static __always_inline bool frag_head(struct frag_queue *q, struct flow *f, __u3
 	f->sport = *(__be16 *)l4;
 	f->dport = *(__be16 *)(l4 + 2);
 	if (f->proto == IPPROTO_SCTP) {
-		f->sctp_event = p->len < header + SCTP_HEAD ? SCTP_NO_CHUNK : sctp_event_of(l4[sizeof(struct sctp_head)]);
+		f->sctp_event = p->len < header + SCTP_HEAD ?
+					SCTP_NO_CHUNK :
+					sctp_event_of(l4[sizeof(struct sctp_head)]);
 		return true;
 	}
 	f->tcp_flags = f->proto == IPPROTO_TCP ? l4[13] : 0;
@@ -40,7 +42,8 @@ static __always_inline bool frag_head(struct frag_queue *q, struct flow *f, __u3
 }
 
 /* f, of a frame of device `ifindex`, becomes the packet put together. Is it one that can be decided upon? */
-static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_queue *q, __u32 ifindex)
+static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_queue *q,
+				 __u32 ifindex)
 {
 	if (!f || !g || !q)
 		return false;
@@ -57,7 +60,7 @@ static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_que
 	}
 	if (!frag_head(q, f, q->header))
 		return false;
-	if (f->v6)		/* there is no fragment header in the whole */
+	if (f->v6) /* there is no fragment header in the whole */
 		f->l4 -= FRAG_HEADER6;
 	f->len = f->l4 - ETH_HLEN + q->total;
 	return true;
@@ -66,8 +69,8 @@ static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_que
 struct frag_release {
 	struct __sk_buff *skb;
 	struct frag_queue *q;
-	__u32 offset;	/* of the next piece */
-	__u32 header;	/* bytes before the payload */
+	__u32 offset; /* of the next piece */
+	__u32 header; /* bytes before the payload */
 };
 
 /* The frame becomes the next piece of the packet and comes in once more. */
@@ -81,8 +84,7 @@ static long frag_release_step(__u32 step, void *arg)
 		return 1;
 	n = bounded((__u32)p->len - 1, FRAG_BYTES - 1) + 1;
 	if (bpf_skb_change_tail(r->skb, ETH_HLEN + n, 0) ||
-	    bpf_skb_store_bytes(r->skb, ETH_HLEN, p->bytes, n, 0) ||
-	    tc_again(r->skb))
+	    bpf_skb_store_bytes(r->skb, ETH_HLEN, p->bytes, n, 0) || tc_again(r->skb))
 		return 1;
 	r->offset += n - r->header;
 	return r->offset >= r->q->total;
@@ -101,8 +103,8 @@ static __noinline int frag_release(struct __sk_buff *skb, struct frag_queue *q)
 
 /* ---- sending -------------------------------------------------------------- */
 
-static __always_inline void frag_hop(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest, __u32 slot,
-				     bool reply, struct hop *hop)
+static __always_inline void frag_hop(struct __sk_buff *skb, struct flow *f, struct cv_dest *dest,
+				     __u32 slot, bool reply, struct hop *hop)
 {
 	struct nat n = {};
 
@@ -113,7 +115,8 @@ static __always_inline void frag_hop(struct __sk_buff *skb, struct flow *f, stru
 }
 
 /* A fragment of a packet that was decided upon, by the connection's method: direct routing, masq, or local. */
-static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct frag *g, struct frag_queue *q)
+static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct frag *g,
+				struct frag_queue *q)
 {
 	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
@@ -132,12 +135,12 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	ctl = READ_ONCE(c->ctl);
 	if (!(ctl & CV_CTL_LIVE) || (ctl ^ q->conn.ctl) & CV_CTL_GEN)
 		return tc_drop(CV_C_DROP_ERROR);
-	if (is_tracked(c))		/* the stack puts them together before it looks at them */
+	if (is_tracked(c)) /* the stack puts them together before it looks at them */
 		return tracked_pass(skb, f, c);
 	reply = q->verdict == V_REPLY;
 	frag_hop(skb, f, dest, q->conn.slot, reply, &s->hop);
-	f->proto = g->offset ? 0 : c->proto;	/* 0: there are no ports to rewrite */
-	f->sport = c->dport;			/* as the one end or the other of it is read */
+	f->proto = g->offset ? 0 : c->proto; /* 0: there are no ports to rewrite */
+	f->sport = c->dport;		     /* as the one end or the other of it is read */
 	f->dport = c->vport;
 	if (c->method == CV_MASQ && (!nat_of(f->v6, q->conn.slot, reply, &n) || tc_nat(skb, f, &n)))
 		return tc_drop(CV_C_DROP_ERROR);
@@ -153,15 +156,17 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 }
 
 /* Is it the first fragment of a packet that an uplink let pass, and whose others are still to come in there (F3)? */
-static __always_inline bool frag_leads(const struct __sk_buff *skb, const struct flow *f, const struct frag *g,
-				       const struct frag_queue *q)
+static __always_inline bool frag_leads(const struct __sk_buff *skb, const struct flow *f,
+				       const struct frag *g, const struct frag_queue *q)
 {
-	return f->mark && !g->offset && q->state == FRAG_DECIDED && q->verdict == V_PASS && q->left && !q->led &&
-	       skb->ifindex == settings.culvert0 && q->ifindex != skb->ifindex;
+	return f->mark && !g->offset && q->state == FRAG_DECIDED && q->verdict == V_PASS &&
+	       q->left && !q->led && skb->ifindex == settings.culvert0 &&
+	       q->ifindex != skb->ifindex;
 }
 
 /* Comes in again after the decision, or late. */
-static __noinline int frag_follow(struct __sk_buff *skb, struct flow *f, struct frag *g, struct frag_queue *q)
+static __noinline int frag_follow(struct __sk_buff *skb, struct flow *f, struct frag *g,
+				  struct frag_queue *q)
 {
 	int rc;
 
@@ -219,7 +224,7 @@ GLOBAL int frag_enter(struct __sk_buff *skb, struct flow *f)
 	if (whole)
 		whole = frag_whole(f, &w->frag, q, skb->ifindex) ? FRAG_WHOLE : TC_ACT_OK;
 	frag_unlock(q);
-	if (!whole && q->state != FRAG_DECIDED)		/* held; its bytes are in the pool */
+	if (!whole && q->state != FRAG_DECIDED) /* held; its bytes are in the pool */
 		return tc_drop(CV_C_FRAGMENT);
 	return whole == FRAG_WHOLE ? FRAG_WHOLE : frag_release(skb, q);
 }
@@ -238,14 +243,16 @@ GLOBAL int frag_settle(struct __sk_buff *skb, int verdict)
 /* UDP over IPv4 without a checksum gets one from masq, over all of its fragments. */
 static __always_inline bool frag_wants_sum(struct frag_queue *q, const struct flow *f)
 {
-	__u32 slot = frag_piece_at(q, 0), at = bounded(q->header, 0x3f) + offsetof(struct udphdr, check);
+	__u32 slot = frag_piece_at(q, 0),
+	      at = bounded(q->header, 0x3f) + offsetof(struct udphdr, check);
 	struct frag_piece *p = slot == CV_NONE ? NULL : bpf_map_lookup_elem(&frag_pool, &slot);
 
 	return p && f->proto == IPPROTO_UDP && !f->v6 && !*(__u16 *)(p->bytes + at);
 }
 
 /* No fragment is larger than what came; what IPVS makes of that when it tunnels from one family to the other. */
-static __always_inline __u32 frag_limit(const struct flow *f, const struct cv_dest *dest, __u32 largest)
+static __always_inline __u32 frag_limit(const struct flow *f, const struct cv_dest *dest,
+					__u32 largest)
 {
 	if (!(dest->flags & CV_DEST_IPV6))
 		return f->v6 ? 0 : largest;
@@ -278,8 +285,10 @@ GLOBAL int frag_remake(struct __sk_buff *skb, struct flow *f, __u32 slot, bool r
 		if (room < tun_least(dest))
 			return tc_drop(CV_C_DROP_TOOBIG);
 		w->limit = frag_limit(f, dest, largest);
-		w->apart = f->v6 && dest->flags & CV_DEST_IPV6;	/* ip6_finish_output(): more than came in one */
-		if (dest->flags & CV_DEST_IPV6 && !f->v6)	/* in front of IPv4's there is no room */
+		w->apart =
+			f->v6 &&
+			dest->flags & CV_DEST_IPV6; /* ip6_finish_output(): more than came in one */
+		if (dest->flags & CV_DEST_IPV6 && !f->v6) /* in front of IPv4's there is no room */
 			w->cuts = 0;
 	}
 	if (f->v6 && room && largest > room) {
@@ -318,7 +327,8 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 	dest = dest_at(index);
 	if (!dest || !conn_same(&conn))
 		return tc_drop(CV_C_DROP_ERROR);
-	conn_step_slot(f->v6, slot, ctl, STEP(f->proto, reply ? FROM_SERVER : FROM_CLIENT, f->tcp_flags));
+	conn_step_slot(f->v6, slot, ctl,
+		       STEP(f->proto, reply ? FROM_SERVER : FROM_CLIENT, f->tcp_flags));
 	if (reply) {
 		count_out(dest, index, f->len);
 	} else {
@@ -331,7 +341,8 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 		return frag_settle(skb, V_SEND);
 	frag_hop(skb, f, dest, slot, reply, &s->hop);
 	if (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
-	    (c->method == CV_TUNNEL || flags & FRAG_ONCE || f->ttl <= 1 || (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
+	    (c->method == CV_TUNNEL || flags & FRAG_ONCE || f->ttl <= 1 ||
+	     (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
 	     (c->method == CV_MASQ && frag_wants_sum(q, f))))
 		return SEND_REMAKE;
 	return frag_settle(skb, reply ? V_REPLY : V_SEND);

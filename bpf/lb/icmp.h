@@ -29,7 +29,7 @@ struct icmp_head {
 	__u8 type;
 	__u8 code;
 	__sum16 checksum;
-	__be32 rest;	/* "fragmentation needed": the MTU in the low half; "too big": in the whole */
+	__be32 rest; /* "fragmentation needed": the MTU in the low half; "too big": in the whole */
 };
 
 /* RFC 1812, 4.3.2.3: as much of the packet as fits in 576 bytes; RFC 4443, 2.4 (c): in 1280. */
@@ -39,9 +39,9 @@ struct icmp_head {
 struct icmp_error {
 	__u8 type;
 	__u8 code;
-	bool whole;	/* about what is in memory, not what is in the frame */
-	bool router;	/* from the director's own address, not from the one that the packet was for */
-	__u32 mtu;	/* of "fragmentation needed" and "packet too big", else 0 */
+	bool whole;  /* about what is in memory, not what is in the frame */
+	bool router; /* from the director's own address, not from the one that the packet was for */
+	__u32 mtu;   /* of "fragmentation needed" and "packet too big", else 0 */
 };
 
 static __always_inline struct icmp_error icmp_port_unreach(bool v6)
@@ -65,7 +65,8 @@ static __always_inline struct icmp_error icmp_ttl_exceeded(bool v6)
 static __always_inline struct icmp_error icmp_too_big(bool v6, __u32 mtu)
 {
 	return (struct icmp_error){ .type = v6 ? ICMPV6_PKT_TOOBIG : ICMP_DEST_UNREACH,
-				    .code = v6 ? 0 : ICMP_FRAG_NEEDED, .mtu = mtu };
+				    .code = v6 ? 0 : ICMP_FRAG_NEEDED,
+				    .mtu = mtu };
 }
 
 /*
@@ -118,14 +119,15 @@ struct icmp6_head {
 	struct icmp_head icmp;
 };
 
-static __always_inline void icmp4_write(struct whole *w, const struct flow *f, const struct icmp_error *e)
+static __always_inline void icmp4_write(struct whole *w, const struct flow *f,
+					const struct icmp_error *e)
 {
 	struct icmp4_head *h = (void *)whole_at(w, 0);
 
 	__builtin_memset(h, 0, sizeof(*h));
 	h->ip.version = 4;
 	h->ip.ihl = 5;
-	h->ip.tos = (f->tos & 0x1e) | 0xc0;	/* icmp_send(): precedence internetwork control */
+	h->ip.tos = (f->tos & 0x1e) | 0xc0; /* icmp_send(): precedence internetwork control */
 	h->ip.id = (__u16)bpf_get_prandom_u32();
 	h->ip.tot_len = bpf_htons(w->len);
 	h->ip.ttl = 64;
@@ -139,7 +141,8 @@ static __always_inline void icmp4_write(struct whole *w, const struct flow *f, c
 	h->icmp.checksum = csum_fold(whole_sum(w, sizeof(h->ip), w->len, 0));
 }
 
-static __always_inline void icmp6_write(struct whole *w, const struct flow *f, const struct icmp_error *e)
+static __always_inline void icmp6_write(struct whole *w, const struct flow *f,
+					const struct icmp_error *e)
 {
 	struct icmp6_head *h = (void *)whole_at(w, 0);
 	__u32 sum;
@@ -160,7 +163,8 @@ static __always_inline void icmp6_write(struct whole *w, const struct flow *f, c
 }
 
 /* The frame becomes an error about the packet in memory, still without a link layer to go by. */
-GLOBAL int icmp_write(struct __sk_buff *skb, struct flow *f, const struct icmp_error *e, struct whole *w)
+GLOBAL int icmp_write(struct __sk_buff *skb, struct flow *f, const struct icmp_error *e,
+		      struct whole *w)
 {
 	__u32 head, most, len;
 
@@ -188,7 +192,8 @@ GLOBAL int icmp_make(struct __sk_buff *skb, struct flow *f, const struct icmp_er
 
 	if (!f || !e || !w)
 		return -1;
-	if (!e->whole && whole_load(skb, w, ETH_HLEN, f->len < ICMPV6_WHOLE ? f->len : ICMPV6_WHOLE))
+	if (!e->whole &&
+	    whole_load(skb, w, ETH_HLEN, f->len < ICMPV6_WHOLE ? f->len : ICMPV6_WHOLE))
 		return -1;
 	return icmp_write(skb, f, e, w);
 }

@@ -27,13 +27,13 @@ struct about {
 	struct conn_key key;
 	__u32 at;
 	__u32 l4;
-	__u8 type;	/* of the error */
+	__u8 type; /* of the error */
 	__u8 code;
-	bool portless;	/* AH or ESP */
-	struct conn_id conn;	/* that it is about */
-	struct nat nat;	/* what becomes of it, with masq */
-	struct flow flow;	/* what its client would have sent ... */
-	struct decision d;	/* ... and what becomes of that */
+	bool portless;	     /* AH or ESP */
+	struct conn_id conn; /* that it is about */
+	struct nat nat;	     /* what becomes of it, with masq */
+	struct flow flow;    /* what its client would have sent ... */
+	struct decision d;   /* ... and what becomes of that */
 };
 
 /* Per CPU, as tc_scratch is and for the same reason. */
@@ -48,7 +48,8 @@ static __always_inline bool icmp_is_error(bool v6, __u8 type)
 {
 	if (v6)
 		return !(type & ICMPV6_INFO_MASK);
-	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH || type == ICMP_TIME_EXCEEDED;
+	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH ||
+	       type == ICMP_TIME_EXCEEDED;
 }
 
 /* Addresses and ports of the embedded packet, as it was sent. Fragments have no ports. */
@@ -77,13 +78,14 @@ static __always_inline bool about_parse(struct __sk_buff *skb, bool v6, struct a
 		a->l4 = a->at + ip.ihl * 4;
 	}
 	a->key.v6 = v6;
-	if (is_ipsec(a->key.proto, v6)) {	/* of the ISAKMP connection: find_related() */
+	if (is_ipsec(a->key.proto, v6)) { /* of the ISAKMP connection: find_related() */
 		a->portless = true;
 		a->key.proto = IPPROTO_UDP;
 		a->key.cport = a->key.port = bpf_htons(PORT_ISAKMP);
 		return true;
 	}
-	if (a->key.proto != IPPROTO_TCP && a->key.proto != IPPROTO_UDP && a->key.proto != IPPROTO_SCTP)
+	if (a->key.proto != IPPROTO_TCP && a->key.proto != IPPROTO_UDP &&
+	    a->key.proto != IPPROTO_SCTP)
 		return false;
 	if (bpf_skb_load_bytes(skb, a->l4, ports, sizeof(ports)))
 		return false;
@@ -119,19 +121,24 @@ static __noinline int relay_nat(struct __sk_buff *skb, struct flow *f, struct ab
 	if (!f || !a)
 		return -1;
 	n = &a->nat;
-	outer = f->v6 ? (n->source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)) :
+	outer = f->v6 ? (n->source ? offsetof(struct ipv6hdr, saddr) :
+				     offsetof(struct ipv6hdr, daddr)) :
 			(n->source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
-	inner = f->v6 ? (n->source ? offsetof(struct ipv6hdr, daddr) : offsetof(struct ipv6hdr, saddr)) :
+	inner = f->v6 ? (n->source ? offsetof(struct ipv6hdr, daddr) :
+				     offsetof(struct ipv6hdr, saddr)) :
 			(n->source ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr));
 	port_at = a->l4 + (n->source ? 2 : 0);
 	from_port = a->key.port;
 	check = f->l4 + offsetof(struct icmp_head, checksum);
 	if (f->v6) {
-		change = csum_narrow(csum_of_addr(true, nat_from(f, n), &n->to) + csum_of_addr(true, &a->key.addr, &n->to));
+		change = csum_narrow(csum_of_addr(true, nat_from(f, n), &n->to) +
+				     csum_of_addr(true, &a->key.addr, &n->to));
 		if (bpf_l4_csum_replace(skb, check, 0, change, 0))
 			return -1;
-	} else if (bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), nat_from(f, n)->v4, n->to.v4, 4) ||
-		   bpf_l3_csum_replace(skb, a->at + offsetof(struct iphdr, check), a->key.addr.v4, n->to.v4, 4)) {
+	} else if (bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check),
+				       nat_from(f, n)->v4, n->to.v4, 4) ||
+		   bpf_l3_csum_replace(skb, a->at + offsetof(struct iphdr, check), a->key.addr.v4,
+				       n->to.v4, 4)) {
 		return -1;
 	}
 	if (bpf_skb_store_bytes(skb, ETH_HLEN + outer, &n->to, f->v6 ? 16 : 4, 0) ||
@@ -152,7 +159,8 @@ static __always_inline int relay_sent(int rc)
 }
 
 /* To the real server, as the connection's packets go. */
-static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, struct about *a, __u32 slot)
+static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, struct about *a,
+				      __u32 slot)
 {
 	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
@@ -167,7 +175,7 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 		return tc_drop(CV_C_DROP_ERROR);
 	index = c->dest;
 	dest = dest_at(index);
-	if (!dest)	/* one that was taken out still hears of what it sent: ip_vs_in_icmp() does not ask */
+	if (!dest) /* one that was taken out still hears of what it sent: ip_vs_in_icmp() does not ask */
 		return tc_drop(CV_C_DROP_NODEST);
 	if (is_tracked(c)) {
 		count_in(index, f->len);
@@ -190,7 +198,8 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 }
 
 /* To the client, from the virtual address. */
-static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, struct about *a, __u32 slot)
+static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, struct about *a,
+				      __u32 slot)
 {
 	struct tc_scratch *s = tc_scratch();
 	struct cv_conn_common *c;
@@ -246,8 +255,8 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 	f->daddr = a->key.addr;
 	f->tos = 0;
 	w = whole_mine();
-	if (f->len <= a->at - ETH_HLEN || !w || !s || whole_load(skb, w, a->at, f->len - (a->at - ETH_HLEN)) ||
-	    icmp_write(skb, f, &e, w))
+	if (f->len <= a->at - ETH_HLEN || !w || !s ||
+	    whole_load(skb, w, a->at, f->len - (a->at - ETH_HLEN)) || icmp_write(skb, f, &e, w))
 		return tc_drop(CV_C_DROP_ERROR);
 	tc_lookup(skb, &f->saddr, false, &s->hop);
 	if (!s->hop.nh.ifindex)
@@ -267,14 +276,16 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 	__u32 zero = 0;
 
 	a = bpf_map_lookup_elem(&relaying, &zero);
-	if (!a || !f || bpf_skb_load_bytes(skb, f->l4, &h, sizeof(h)) || !icmp_is_error(f->v6, h.type))
+	if (!a || !f || bpf_skb_load_bytes(skb, f->l4, &h, sizeof(h)) ||
+	    !icmp_is_error(f->v6, h.type))
 		return tc_pass(CV_C_PASS_OTHER);
 	__builtin_memset(a, 0, sizeof(*a));
 	a->at = f->l4 + sizeof(h);
 	a->type = h.type;
 	a->code = h.code;
 	if (!about_parse(skb, f->v6, a))
-		return a->key.proto == IPPROTO_IPIP && !f->v6 ? relay_tunnel(skb, f, a) : tc_pass(CV_C_PASS_OTHER);
+		return a->key.proto == IPPROTO_IPIP && !f->v6 ? relay_tunnel(skb, f, a) :
+								tc_pass(CV_C_PASS_OTHER);
 	if (settings.num_masq) {
 		a->key.reply = true;
 		if (conn_find_slot(&a->key, 0, &a->conn))
@@ -284,7 +295,8 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 	about_reverse(a);
 	if (conn_find_slot(&a->key, 0, &a->conn))
 		return relay_to_server(skb, f, a, a->conn.slot);
-	return settings.schedule_icmp && !a->portless ? SEND_SCHEDULE : tc_pass(CV_C_PASS_NOSERVICE);
+	return settings.schedule_icmp && !a->portless ? SEND_SCHEDULE :
+							tc_pass(CV_C_PASS_NOSERVICE);
 }
 
 /* The connection that the error is about which relay_icmp() left in memory. */
@@ -314,7 +326,7 @@ static __always_inline int relay_schedule(struct __sk_buff *skb, struct flow *f)
 	v = admit(&a->flow, &a->d);
 	if (v == V_PASS)
 		return tc_pass(a->d.cause);
-	if (v != V_SEND)	/* no error answers an error */
+	if (v != V_SEND) /* no error answers an error */
 		return tc_drop(v == V_DROP ? a->d.cause : CV_C_DROP_NODEST);
 	v = relay_icmp(skb, f);
 	return v == SEND_SCHEDULE ? tc_drop(CV_C_DROP_LOCKED) : v;

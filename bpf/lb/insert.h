@@ -31,14 +31,15 @@ struct new_conn {
 	__be16 dport;
 	__u8 method;
 	__u32 dest;
-	__u32 ctl;		/* state and flags, without LIVE and generation */
-	__u32 timeout;		/* ticks */
+	__u32 ctl;     /* state and flags, without LIVE and generation */
+	__u32 timeout; /* ticks */
 	__u32 control;
 	__u32 fwmark;
-	__u64 call;		/* of a template: the Call-ID's hash, or 0 */
+	__u64 call; /* of a template: the Call-ID's hash, or 0 */
 };
 
-static __always_inline void conn_write(bool v6, struct cv_conn_common *c, const struct new_conn *n, __u32 now)
+static __always_inline void conn_write(bool v6, struct cv_conn_common *c, const struct new_conn *n,
+				       __u32 now)
 {
 	if (v6) {
 		struct cv_conn6 *e = (void *)c;
@@ -73,12 +74,13 @@ static __always_inline bool client_is_there(bool v6, const struct place *at)
 {
 	struct cv_tags *home = tags_at(v6, at->home), *second = tags_at(v6, place_second(v6, at));
 
-	return !home || !second || tags_of_client(home, at->client) | tags_of_client(second, at->client);
+	return !home || !second ||
+	       tags_of_client(home, at->client) | tags_of_client(second, at->client);
 }
 
 /* Under the lock of its client (C5). */
-static __always_inline enum made conn_insert_locked(bool v6, const struct place *at, const struct new_conn *n,
-						    struct conn_id *out)
+static __always_inline enum made conn_insert_locked(bool v6, const struct place *at,
+						    const struct new_conn *n, struct conn_id *out)
 {
 	__u32 now = READ_ONCE(clock.now), ctl, slot;
 	struct cv_conn_common *c;
@@ -126,11 +128,13 @@ GLOBAL int conn_insert(const struct new_conn *n, struct conn_id *out)
 
 	if (!n || !out)
 		return CONN_LOCKED;
-	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto, place_more(&n->key, n->call));
+	at = conn_place(n->key.v6, &n->key.caddr, n->key.cport, n->key.proto,
+			place_more(&n->key, n->call));
 	at.key ^= cv_vip_key(geo.hash_key, n->key.v6, &n->key.addr, n->key.port, n->key.proto);
 	if (!set_lock(&at))
 		return CONN_LOCKED;
-	made = n->key.v6 ? conn_insert_locked(true, &at, n, out) : conn_insert_locked(false, &at, n, out);
+	made = n->key.v6 ? conn_insert_locked(true, &at, n, out) :
+			   conn_insert_locked(false, &at, n, out);
 	set_unlock(&at);
 	return made;
 }

@@ -37,7 +37,8 @@ static long option_next(__u32 round, void *arg)
 		return 0;
 	}
 	size = w->options[at + 1];
-	w->refused = w->options[at] == IPOPT_LSRR || w->options[at] == IPOPT_SSRR || size < 2 || at + size > w->len;
+	w->refused = w->options[at] == IPOPT_LSRR || w->options[at] == IPOPT_SSRR || size < 2 ||
+		     at + size > w->len;
 	w->at = at + size;
 	return w->refused;
 }
@@ -50,7 +51,8 @@ static __noinline bool options_for_stack(struct __sk_buff *skb, const struct flo
 	if (!f)
 		return true;
 	len = bounded(f->l4 - ETH_HLEN - sizeof(struct iphdr) - 1, 63) + 1;
-	if (len > IPOPT_MOST || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr), w.options, len))
+	if (len > IPOPT_MOST ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr), w.options, len))
 		return true;
 	w.len = len;
 	bpf_loop(IPOPT_MOST, option_next, &w, 0);

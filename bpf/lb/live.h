@@ -26,16 +26,16 @@
 /* Which door a packet came through: constants to the compiler. */
 enum live_in {
 	LIVE_XDP,
-	LIVE_TC,	/* an uplink's */
-	LIVE_ROUTED,	/* culvert0's: the host's forwarding has taken a hop of its TTL */
+	LIVE_TC,     /* an uplink's */
+	LIVE_ROUTED, /* culvert0's: the host's forwarding has taken a hop of its TTL */
 };
 
 /* What of a packet the straight way goes by. */
 struct live {
 	union cv_addr caddr;
-	union cv_addr vaddr;	/* of an answer: the real server's */
-	__u32 ports;	/* the client's low, the other's high, as in a connection */
-	__u32 len;	/* bytes of the network layer */
+	union cv_addr vaddr; /* of an answer: the real server's */
+	__u32 ports;	     /* the client's low, the other's high, as in a connection */
+	__u32 len;	     /* bytes of the network layer */
 	__u8 proto;
 };
 
@@ -76,7 +76,8 @@ static __always_inline void live_ends(bool v6, bool back, void *ip, struct live 
 	l->vaddr.q[1] = AT(__u64, ip, other + 8);
 }
 
-static __always_inline bool live_parse4(enum live_in in, bool back, void *data, void *end, struct live *l)
+static __always_inline bool live_parse4(enum live_in in, bool back, void *data, void *end,
+					struct live *l)
 {
 	struct iphdr *ip = data + ETH_HLEN;
 
@@ -89,7 +90,8 @@ static __always_inline bool live_parse4(enum live_in in, bool back, void *data, 
 	return live_l4(ip + 1, sizeof(*ip), l);
 }
 
-static __always_inline bool live_parse6(enum live_in in, bool back, void *data, void *end, struct live *l)
+static __always_inline bool live_parse6(enum live_in in, bool back, void *data, void *end,
+					struct live *l)
 {
 	struct ipv6hdr *ip = data + ETH_HLEN;
 
@@ -103,8 +105,8 @@ static __always_inline bool live_parse6(enum live_in in, bool back, void *data, 
 }
 
 /* May the frame be one of a live connection's? `size`: its bytes. An IPv4 address is the first word, the others 0. */
-static __always_inline bool live_parse(enum live_in in, bool v6, bool back, void *data, void *end, __u32 size,
-				       struct live *l)
+static __always_inline bool live_parse(enum live_in in, bool v6, bool back, void *data, void *end,
+				       __u32 size, struct live *l)
 {
 	return (v6 ? live_parse6(in, back, data, end, l) : live_parse4(in, back, data, end, l)) &&
 	       l->len + ETH_HLEN <= size;
@@ -120,11 +122,13 @@ static __always_inline bool live_device(const struct xdp_md *ctx, void *data)
 }
 
 /* 0 if it is the packet's connection, alive and established. */
-static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *c, const struct live *l, __u32 ctl)
+static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *c,
+					  const struct live *l, __u32 ctl)
 {
-	__u32 established = CV_CTL_LIVE | (l->proto == IPPROTO_TCP ? CV_TCP_ESTABLISHED : CV_UDP_NORMAL);
-	__u64 rest = (AT(__u32, c, offsetof(struct cv_conn_common, cport)) ^ l->ports) | ((ctl ^ established) & LIVE_CTL) |
-		     (c->proto ^ l->proto);
+	__u32 established =
+		CV_CTL_LIVE | (l->proto == IPPROTO_TCP ? CV_TCP_ESTABLISHED : CV_UDP_NORMAL);
+	__u64 rest = (AT(__u32, c, offsetof(struct cv_conn_common, cport)) ^ l->ports) |
+		     ((ctl ^ established) & LIVE_CTL) | (c->proto ^ l->proto);
 
 	if (v6) {
 		const struct cv_conn6 *e = (const void *)c;
@@ -139,10 +143,10 @@ static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *
 
 /* The only tag with the packet's client. */
 struct live_at {
-	__u32 *word;	/* where it stands ... */
-	__u32 tag;	/* ... and what it was */
+	__u32 *word; /* where it stands ... */
+	__u32 tag;   /* ... and what it was */
 	__u32 slot;
-	__u32 key;	/* the client's part of what stands in cv_keys */
+	__u32 key; /* the client's part of what stands in cv_keys */
 };
 
 /* May a packet make a connection of its own, which nobody knows of yet? Then the key has to fit. */
@@ -218,7 +222,8 @@ static __always_inline struct cv_conn_common *live_entry(bool v6, __u32 slot, co
  * nothing to be learnt from answers that only its entry could tell: whether a
  * persistent client of UDP is one (template_assure())?
  */
-static __always_inline bool live_may(const struct cv_conn_common *c, __u32 ctl, const struct cv_dest *d)
+static __always_inline bool live_may(const struct cv_conn_common *c, __u32 ctl,
+				     const struct cv_dest *d)
 {
 	__u32 flags = READ_ONCE(d->flags);
 
@@ -230,7 +235,8 @@ static __always_inline bool live_may(const struct cv_conn_common *c, __u32 ctl, 
 
 /* A packet of it that leaves by the entry, and from now on perhaps by the tag alone (C9). */
 static __always_inline void live_by_entry(struct cv_conn_common *c, __u32 ctl, __u32 expires,
-					  __u32 timeout, const struct live_at *at, const struct cv_dest *d)
+					  __u32 timeout, const struct live_at *at,
+					  const struct cv_dest *d)
 {
 	if (c->expires != expires)
 		WRITE_ONCE(c->expires, expires);
@@ -259,11 +265,12 @@ static __always_inline bool live_reaches(enum live_in in, const struct cv_nextho
 }
 
 /* Is nothing due at the destination that the other way would see to: next hop, neighbour? */
-static __always_inline bool live_fresh(enum live_in in, const struct cv_dest *d, const struct cv_nexthop *nh,
-				       const struct live *l, __u32 now)
+static __always_inline bool live_fresh(enum live_in in, const struct cv_dest *d,
+				       const struct cv_nexthop *nh, const struct live *l, __u32 now)
 {
-	return READ_ONCE(d->flags) & CV_DEST_AVAILABLE && live_reaches(in, nh) && l->len <= nh->mtu &&
-	       READ_ONCE(d->nh_due) - now - 1 < NEIGH_TTL_LIVE && now - READ_ONCE(d->neigh_seen) < NEIGH_TTL_LIVE;
+	return READ_ONCE(d->flags) & CV_DEST_AVAILABLE && live_reaches(in, nh) &&
+	       l->len <= nh->mtu && READ_ONCE(d->nh_due) - now - 1 < NEIGH_TTL_LIVE &&
+	       now - READ_ONCE(d->neigh_seen) < NEIGH_TTL_LIVE;
 }
 
 /* count_in() and count_cause() in one. */

@@ -16,21 +16,25 @@ static __always_inline bool live_is_from(bool v6, const struct cv_dest *d, const
 {
 	const __u32 asked = LIVE_METHOD | CV_DEST_AVAILABLE;
 
-	if ((READ_ONCE(d->flags) & asked) != (CV_DEST_AVAILABLE | CV_MASQ) || !READ_ONCE(d->vip_key) || d->port != l->ports >> 16)
+	if ((READ_ONCE(d->flags) & asked) != (CV_DEST_AVAILABLE | CV_MASQ) ||
+	    !READ_ONCE(d->vip_key) || d->port != l->ports >> 16)
 		return false;
 	return v6 ? same_addr(&d->addr, &l->vaddr) : d->addr.v4 == l->vaddr.v4;
 }
 
-static __always_inline int live_rewritten(struct xdp_md *ctx, bool v6, const struct live *l, const struct cv_dest *d,
-					  const struct cv_nexthop *nh)
+static __always_inline int live_rewritten(struct xdp_md *ctx, bool v6, const struct live *l,
+					  const struct cv_dest *d, const struct cv_nexthop *nh)
 {
 	const struct nat n = { .to = d->owner.addr, .to_port = d->owner.port, .source = true };
-	const struct flow f = { .saddr = l->vaddr, .sport = l->ports >> 16, .proto = l->proto == IPPROTO_TCP ? IPPROTO_TCP : IPPROTO_UDP };
+	const struct flow f = { .saddr = l->vaddr,
+				.sport = l->ports >> 16,
+				.proto = l->proto == IPPROTO_TCP ? IPPROTO_TCP : IPPROTO_UDP };
 
 	return xdp_nat_out(ctx, v6, true, &f, &n, nh);
 }
 
-static __always_inline int live_answered(struct xdp_md *ctx, void *data, bool v6, const struct live *l)
+static __always_inline int live_answered(struct xdp_md *ctx, void *data, bool v6,
+					 const struct live *l)
 {
 	struct cv_nexthop *nh;
 	struct live_at at;
@@ -41,10 +45,12 @@ static __always_inline int live_answered(struct xdp_md *ctx, void *data, bool v6
 		return LIVE_NOT;
 	index = at.tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST;
 	d = dest_at(index);
-	if (!d || !live_is_from(v6, d, l) || !live_has_key(v6, &at, d->vip_key) || !live_summed(v6, data, l))
+	if (!d || !live_is_from(v6, d, l) || !live_has_key(v6, &at, d->vip_key) ||
+	    !live_summed(v6, data, l))
 		return LIVE_NOT;
 	nh = back_hop(ctx, v6, &l->caddr, &l->vaddr, &d->owner.addr);
-	if (!nh || !(nh->flags & CV_NH_XDP) || l->len > nh->mtu || (READ_ONCE(*at.word) ^ at.tag) & ~CV_TAG_SEEN)
+	if (!nh || !(nh->flags & CV_NH_XDP) || l->len > nh->mtu ||
+	    (READ_ONCE(*at.word) ^ at.tag) & ~CV_TAG_SEEN)
 		return LIVE_NOT;
 	live_by_tag(&at);
 	count_out(d, index, l->len);
@@ -61,11 +67,13 @@ static __noinline int live_back(struct xdp_md *ctx)
 		return LIVE_NOT;
 	proto = AT(__be16, data, offsetof(struct ethhdr, h_proto));
 	if (proto == bpf_htons(ETH_P_IP))
-		return live_parse(LIVE_XDP, false, true, data, end, end - data, &l) ? live_answered(ctx, data, false, &l) :
-										      LIVE_NOT;
+		return live_parse(LIVE_XDP, false, true, data, end, end - data, &l) ?
+			       live_answered(ctx, data, false, &l) :
+			       LIVE_NOT;
 	if (proto == bpf_htons(ETH_P_IPV6))
-		return live_parse(LIVE_XDP, true, true, data, end, end - data, &l) ? live_answered(ctx, data, true, &l) :
-										     LIVE_NOT;
+		return live_parse(LIVE_XDP, true, true, data, end, end - data, &l) ?
+			       live_answered(ctx, data, true, &l) :
+			       LIVE_NOT;
 	return LIVE_NOT;
 }
 

@@ -52,7 +52,8 @@ static __always_inline bool live_flow(bool v6, void *data, void *end, struct flo
 /* Is there a checksum to go by? (nat_needs_sum()) */
 static __always_inline bool live_summed(bool v6, void *data, const struct live *l)
 {
-	return v6 || l->proto == IPPROTO_TCP || AT(__u16, data, ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, check));
+	return v6 || l->proto == IPPROTO_TCP ||
+	       AT(__u16, data, ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, check));
 }
 
 /*
@@ -62,13 +63,13 @@ static __always_inline bool live_summed(bool v6, void *data, const struct live *
 #define LIVE_OTHER (1U << 30)
 #define LIVE_IPV6 (1U << 29)
 #define LIVE_TUNNEL (1U << 28)
-#define LIVE_HOP_SHIFT 27		/* cv_dest.nh_cur */
+#define LIVE_HOP_SHIFT 27 /* cv_dest.nh_cur */
 #define LIVE_DEST ((1U << LIVE_HOP_SHIFT) - 1)
 
 static __always_inline __u32 live_other_by(__u32 dest, __u32 cur, __u32 method, bool v6)
 {
-	return LIVE_OTHER | (v6 ? LIVE_IPV6 : 0) | (method == CV_TUNNEL ? LIVE_TUNNEL : 0) | cur << LIVE_HOP_SHIFT |
-	       (dest & LIVE_DEST);
+	return LIVE_OTHER | (v6 ? LIVE_IPV6 : 0) | (method == CV_TUNNEL ? LIVE_TUNNEL : 0) |
+	       cur << LIVE_HOP_SHIFT | (dest & LIVE_DEST);
 }
 
 static __always_inline int live_nat(struct xdp_md *ctx, const struct cv_dest *d, __u32 at, bool v6)
@@ -81,7 +82,8 @@ static __always_inline int live_nat(struct xdp_md *ctx, const struct cv_dest *d,
 	return xdp_nat_out(ctx, v6, false, &f, &n, &d->nh[at & 1]);
 }
 
-static __always_inline int live_tunnel(struct xdp_md *ctx, const struct cv_dest *d, __u32 at, bool v6)
+static __always_inline int live_tunnel(struct xdp_md *ctx, const struct cv_dest *d, __u32 at,
+				       bool v6)
 {
 	struct flow f;
 
@@ -98,13 +100,14 @@ static __noinline int live_send_other(struct xdp_md *ctx, __u32 by)
 	if (!d)
 		return XDP_DROP;
 	if (by & LIVE_TUNNEL)
-		return by & LIVE_IPV6 ? live_tunnel(ctx, d, at, true) : live_tunnel(ctx, d, at, false);
+		return by & LIVE_IPV6 ? live_tunnel(ctx, d, at, true) :
+					live_tunnel(ctx, d, at, false);
 	return by & LIVE_IPV6 ? live_nat(ctx, d, at, true) : live_nat(ctx, d, at, false);
 }
 
 /* May a packet of a connection of another method than direct routing be sent from here? */
-static __always_inline bool live_other(enum live_in in, bool v6, void *data, const struct live *l, const struct cv_dest *d,
-				       __u32 method, __u32 at)
+static __always_inline bool live_other(enum live_in in, bool v6, void *data, const struct live *l,
+				       const struct cv_dest *d, __u32 method, __u32 at)
 {
 	const struct flow f = { .len = l->len };
 
@@ -121,14 +124,16 @@ static __always_inline bool live_other(enum live_in in, bool v6, void *data, con
  */
 #define LIVE_METHOD (CV_DEST_METHOD | CV_DEST_MIXED)
 
-static __always_inline __u32 live_method(const struct cv_conn_common *c, __u32 ctl, const struct cv_dest *d)
+static __always_inline __u32 live_method(const struct cv_conn_common *c, __u32 ctl,
+					 const struct cv_dest *d)
 {
 	if (unlikely(c))
 		return c->method == CV_DROUTE || live_may(c, ctl, d) ? c->method : CV_BYPASS;
 	return READ_ONCE(d->flags) & LIVE_METHOD;
 }
 
-static __always_inline int live_send(enum live_in in, void *data, void *end, bool v6, const struct live *l)
+static __always_inline int live_send(enum live_in in, void *data, void *end, bool v6,
+				     const struct live *l)
 {
 	__u32 now = READ_ONCE(clock.now), timeout = 0, ctl = 0, index, method, cur;
 	struct cv_conn_common *c = NULL;
@@ -140,8 +145,9 @@ static __always_inline int live_send(enum live_in in, void *data, void *end, boo
 		return LIVE_NOT;
 	index = at.tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST;
 	if (unlikely(!(at.tag & CV_TAG_LIVE))) {
-		timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
-								     CV_TIMEOUT_UDP];
+		timeout = settings.timeout[l->proto == IPPROTO_TCP ?
+						   CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
+						   CV_TIMEOUT_UDP];
 		c = live_entry(v6, at.slot, l, now, timeout, &ctl);
 		if (!c)
 			return LIVE_NOT;
@@ -155,7 +161,8 @@ static __always_inline int live_send(enum live_in in, void *data, void *end, boo
 	nh = &d->nh[cur];
 	if (unlikely(!live_fresh(in, d, nh, l, now)) ||
 	    (unlikely(method != CV_DROUTE) && !live_other(in, v6, data, l, d, method, cur)) ||
-	    unlikely((READ_ONCE(*at.word) ^ at.tag) & ~CV_TAG_SEEN) || unlikely(c && READ_ONCE(c->ctl) != ctl) ||
+	    unlikely((READ_ONCE(*at.word) ^ at.tag) & ~CV_TAG_SEEN) ||
+	    unlikely(c && READ_ONCE(c->ctl) != ctl) ||
 	    (method == CV_DROUTE && in != LIVE_ROUTED && !decrease_ttl(data, end, v6)))
 		return LIVE_NOT;
 	if (unlikely(c))
@@ -178,11 +185,13 @@ static __always_inline int live_frame(enum live_in in, void *data, void *end, __
 	struct live l = {};
 
 	if (proto == bpf_htons(ETH_P_IP))
-		return live_parse(in, false, false, data, end, size, &l) ? live_send(in, data, end, false, &l) :
-									   LIVE_NOT;
+		return live_parse(in, false, false, data, end, size, &l) ?
+			       live_send(in, data, end, false, &l) :
+			       LIVE_NOT;
 	if (proto == bpf_htons(ETH_P_IPV6))
-		return live_parse(in, true, false, data, end, size, &l) ? live_send(in, data, end, true, &l) :
-									  LIVE_NOT;
+		return live_parse(in, true, false, data, end, size, &l) ?
+			       live_send(in, data, end, true, &l) :
+			       LIVE_NOT;
 	return LIVE_NOT;
 }
 

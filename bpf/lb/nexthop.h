@@ -33,11 +33,11 @@
 struct hop {
 	struct cv_nexthop nh;
 	union cv_addr gw;
-	__u32 family;		/* of gw */
-	union cv_addr src;	/* the source address that the route prefers; zero if not known */
+	__u32 family;	   /* of gw */
+	union cv_addr src; /* the source address that the route prefers; zero if not known */
 };
 
-#define FIB_LOOKUP_SRC (1U << 4)	/* BPF_FIB_LOOKUP_SRC of Linux 6.7 */
+#define FIB_LOOKUP_SRC (1U << 4) /* BPF_FIB_LOOKUP_SRC of Linux 6.7 */
 
 /*
  * What is asked besides the destination, for rules that go by it: the source, or
@@ -81,8 +81,8 @@ static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const union cv_a
  *                   turns that on again, what was known stands
  *   others          no route (unreachable, blackhole, prohibit, ...)
  */
-static __always_inline long route_lookup(void *ctx, const union cv_addr *addr, bool v6, const struct route_of *of,
-					 struct hop *hop)
+static __always_inline long route_lookup(void *ctx, const union cv_addr *addr, bool v6,
+					 const struct route_of *of, struct hop *hop)
 {
 	struct bpf_fib_lookup fib;
 	struct cv_device *dev;
@@ -122,14 +122,15 @@ static __always_inline long route_lookup(void *ctx, const union cv_addr *addr, b
 	}
 	__builtin_memcpy(hop->nh.dmac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->nh.smac, fib.smac, ETH_ALEN);
-	ifindex = fib.ifindex;	/* 6.1 takes no key from a global function's argument */
+	ifindex = fib.ifindex; /* 6.1 takes no key from a global function's argument */
 	dev = bpf_map_lookup_elem(&devices, &ifindex);
 	if (dev && dev->flags & CV_DEV_XDP_XMIT)
 		hop->nh.flags = CV_NH_XDP;
 	return rc;
 }
 
-static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6, struct hop *hop)
+static __always_inline long nexthop_lookup(void *ctx, const union cv_addr *addr, bool v6,
+					   struct hop *hop)
 {
 	const struct route_of own = { .iif = LOOPBACK_IFINDEX };
 
@@ -156,7 +157,8 @@ static __always_inline bool claim(__u32 *due, __u32 now, __u32 period)
  */
 static __always_inline void nexthop_judge(const struct cv_dest *d, struct hop *hop)
 {
-	if (hop->nh.flags & CV_NH_LOCAL && !(d->flags & CV_DEST_LOCAL) && !(hop->nh.flags & CV_NH_VIRTUAL))
+	if (hop->nh.flags & CV_NH_LOCAL && !(d->flags & CV_DEST_LOCAL) &&
+	    !(hop->nh.flags & CV_NH_VIRTUAL))
 		hop->nh.flags = CV_NH_LOST;
 }
 
@@ -183,7 +185,8 @@ static __always_inline bool neigh_silent(struct cv_dest *d, __u32 now)
 	}
 	if (now - READ_ONCE(d->silent_since) < NEIGH_GIVES_UP)
 		return false;
-	return now - asked < NEIGH_ASKS_ANEW || __sync_val_compare_and_swap(&d->neigh_asked, asked, now | 1) != asked;
+	return now - asked < NEIGH_ASKS_ANEW ||
+	       __sync_val_compare_and_swap(&d->neigh_asked, asked, now | 1) != asked;
 }
 
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
@@ -193,7 +196,8 @@ static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 
 	if (!d)
 		return 0;
-	if (nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED)
+	if (nexthop_lookup(ctx, &d->addr, d->flags & CV_DEST_IPV6, &hop) ==
+	    BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return 0;
 	nexthop_judge(d, &hop);
 	next = (d->nh_cur & 1) ^ 1;
@@ -224,8 +228,8 @@ static __always_inline __u32 nexthop_current(void *ctx, struct cv_dest *d, __u32
  * from the real server, as forwarded ones, for which the device that they come in
  * by has to forward (ip_vs_route_me_harder()).
  */
-static __always_inline long way_back_lookup(void *ctx, const union cv_addr *addr, bool v6, const struct route_of *of,
-					    struct hop *hop)
+static __always_inline long way_back_lookup(void *ctx, const union cv_addr *addr, bool v6,
+					    const struct route_of *of, struct hop *hop)
 {
 	long rc = route_lookup(ctx, addr, v6, of, hop);
 
@@ -250,7 +254,7 @@ struct back_hop {
 	union cv_addr from;
 	struct cv_nexthop nh;
 	__u32 iif;
-	__u32 due;		/* 0: empty */
+	__u32 due; /* 0: empty */
 };
 
 struct {
@@ -260,22 +264,25 @@ struct {
 	__type(value, struct back_hop);
 } back_hops SEC(".maps");
 
-static __always_inline bool back_hop_is(const struct back_hop *b, const union cv_addr *addr, const union cv_addr *from,
-					__u32 iif)
+static __always_inline bool back_hop_is(const struct back_hop *b, const union cv_addr *addr,
+					const union cv_addr *from, __u32 iif)
 {
-	return !((b->addr.q[0] ^ addr->q[0]) | (b->addr.q[1] ^ addr->q[1]) | (b->from.q[0] ^ from->q[0]) |
-		 (b->from.q[1] ^ from->q[1]) | (b->iif ^ iif));
+	return !((b->addr.q[0] ^ addr->q[0]) | (b->addr.q[1] ^ addr->q[1]) |
+		 (b->from.q[0] ^ from->q[0]) | (b->from.q[1] ^ from->q[1]) | (b->iif ^ iif));
 }
 
 GLOBAL int back_hop_fill(struct xdp_md *ctx, struct back_hop *b, const union cv_addr *addr,
 			 const union cv_addr *from, bool v6)
 {
-	const struct route_of of = { .from = from, .iif = settings.snat_reroute ? LOOPBACK_IFINDEX : ctx->ingress_ifindex };
+	const struct route_of of = { .from = from,
+				     .iif = settings.snat_reroute ? LOOPBACK_IFINDEX :
+								    ctx->ingress_ifindex };
 	struct hop hop = {};
 
 	if (!b || !addr || !from)
 		return 0;
-	if (way_back_lookup(ctx, addr, v6, &of, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED && back_hop_is(b, addr, from, of.iif))
+	if (way_back_lookup(ctx, addr, v6, &of, &hop) == BPF_FIB_LKUP_RET_FWD_DISABLED &&
+	    back_hop_is(b, addr, from, of.iif))
 		return 0;
 	b->addr = *addr;
 	b->from = *from;
@@ -298,12 +305,16 @@ static __always_inline bool back_hop_fresh(const struct back_hop *b)
 }
 
 /* Of an answer to `addr` that is from `real` and will be from `virtual`. */
-static __always_inline struct cv_nexthop *back_hop(struct xdp_md *ctx, bool v6, const union cv_addr *addr,
-						   const union cv_addr *real, const union cv_addr *virtual)
+static __always_inline struct cv_nexthop *back_hop(struct xdp_md *ctx, bool v6,
+						   const union cv_addr *addr,
+						   const union cv_addr *real,
+						   const union cv_addr *virtual)
 {
 	const union cv_addr *from = settings.snat_reroute ? virtual : real;
 	__u32 iif = settings.snat_reroute ? LOOPBACK_IFINDEX : ctx->ingress_ifindex;
-	__u64 hash = (v6 ? addr->q[0] ^ addr->q[1] ^ from->q[1] : addr->v4 | (__u64)from->v4 << 32) * geo.hash_key[0];
+	__u64 hash =
+		(v6 ? addr->q[0] ^ addr->q[1] ^ from->q[1] : addr->v4 | (__u64)from->v4 << 32) *
+		geo.hash_key[0];
 	struct back_hop *b = back_hop_at(hash >> (64 - BACK_HOP_BITS)), *other;
 
 	if (!b)

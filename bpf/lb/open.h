@@ -9,26 +9,26 @@
 #include "state.h"
 
 enum verdict {
-	V_SEND,		/* a client's, of the connection in conn */
-	V_REPLY,	/* a real server's answer, of the masq connection in conn */
-	V_PASS,		/* up the stack, untouched */
+	V_SEND,	 /* a client's, of the connection in conn */
+	V_REPLY, /* a real server's answer, of the masq connection in conn */
+	V_PASS,	 /* up the stack, untouched */
 	V_DROP,
-	V_TO_TC,	/* the other door's */
-	V_UNREACH,	/* no destination: ICMP port unreachable from the virtual address */
-	V_CALL,		/* for admit() again, with the packet's Call-ID in sip_work() */
+	V_TO_TC,   /* the other door's */
+	V_UNREACH, /* no destination: ICMP port unreachable from the virtual address */
+	V_CALL,	   /* for admit() again, with the packet's Call-ID in sip_work() */
 };
 
 struct decision {
-	__u32 cause;		/* of V_PASS and V_DROP */
-	struct conn_id conn;	/* of V_SEND: the connection that was found or made */
-	bool fresh;		/* this packet made the connection */
-	bool once;		/* ... for itself alone (one-packet scheduling) */
-	bool xdp;		/* set by the door: leave what it cannot finish to tc, before a choice is made */
-	bool front;		/* ... netfilter has not seen the packet, and may mark it */
-	bool routed;		/* ... netfilter has seen it */
-	bool own;		/* ... it is the director's own */
-	bool bypass;		/* of V_UNREACH: unless the packet can go on without a destination (cache_bypass) */
-	bool call;		/* set by the door: the Call-ID has been found */
+	__u32 cause;	     /* of V_PASS and V_DROP */
+	struct conn_id conn; /* of V_SEND: the connection that was found or made */
+	bool fresh;	     /* this packet made the connection */
+	bool once;	     /* ... for itself alone (one-packet scheduling) */
+	bool xdp; /* set by the door: leave what it cannot finish to tc, before a choice is made */
+	bool front;  /* ... netfilter has not seen the packet, and may mark it */
+	bool routed; /* ... netfilter has seen it */
+	bool own;    /* ... it is the director's own */
+	bool bypass; /* of V_UNREACH: unless the packet can go on without a destination (cache_bypass) */
+	bool call; /* set by the door: the Call-ID has been found */
 };
 
 static __always_inline enum verdict decided(struct decision *d, enum verdict v, __u32 cause)
@@ -88,7 +88,8 @@ static __always_inline enum verdict opened(int made, struct decision *out)
  * How the connection's packets leave. Conntrack has those of clients elsewhere, and
  * none that ends with its packet, as with IPVS (ip_vs_update_conntrack()).
  */
-static __always_inline __u8 conn_method(const struct cv_dest *dest, const struct flow *f, const struct decision *out)
+static __always_inline __u8 conn_method(const struct cv_dest *dest, const struct flow *f,
+					const struct decision *out)
 {
 	__u32 method = dest->flags & CV_DEST_METHOD;
 
@@ -101,7 +102,8 @@ static __always_inline __u8 conn_method(const struct cv_dest *dest, const struct
  * Fills in what comes from the destination, counts the connection (or template)
  * there and puts it into the table; gives the count back if that fails.
  */
-static __always_inline int conn_make(struct cv_dest *dest, __u32 chosen, struct new_conn *n, struct conn_id *id)
+static __always_inline int conn_make(struct cv_dest *dest, __u32 chosen, struct new_conn *n,
+				     struct conn_id *id)
 {
 	int made;
 
@@ -121,8 +123,8 @@ static __always_inline int conn_make(struct cv_dest *dest, __u32 chosen, struct 
  * set before. `port` is the service's: packets for another (any-port services,
  * marks, FTP's data) keep theirs.
  */
-static __always_inline enum verdict open_conn(const struct flow *f, __u32 chosen, __u32 flags, __be16 port,
-					      struct decision *out)
+static __always_inline enum verdict open_conn(const struct flow *f, __u32 chosen, __u32 flags,
+					      __be16 port, struct decision *out)
 {
 	struct cv_dest *dest = dest_at(chosen);
 	struct new_conn *n = new_conn();

@@ -11,7 +11,8 @@
 #include "sip.h"
 
 /* The client's address under the service's mask: the template's granularity. */
-static __always_inline void mask_client(const struct cv_service *svc, const struct flow *f, union cv_addr *out)
+static __always_inline void mask_client(const struct cv_service *svc, const struct flow *f,
+					union cv_addr *out)
 {
 	__u32 bits = svc->netmask;
 
@@ -37,7 +38,8 @@ static __always_inline void mask_client(const struct cv_service *svc, const stru
  *   marks                      <IPPROTO_IP, client, mark, 0>
  * and, with --pe sip, by its Call-ID besides.
  */
-static __always_inline void template_key(const struct cv_service *svc, const struct flow *f, struct conn_key *k)
+static __always_inline void template_key(const struct cv_service *svc, const struct flow *f,
+					 struct conn_key *k)
 {
 	__builtin_memset(k, 0, sizeof(*k));
 	mask_client(svc, f, &k->caddr);
@@ -101,9 +103,9 @@ static __always_inline void template_note_call(bool v6, const struct conn_id *id
 }
 
 /* A template for the client: the one there is, or a new one with a server that is chosen now. */
-static __always_inline enum verdict template_find(struct cv_service *svc, __u32 service, const struct flow *f,
-						  struct new_conn *n, struct conn_id *id,
-						  struct decision *out)
+static __always_inline enum verdict template_find(struct cv_service *svc, __u32 service,
+						  const struct flow *f, struct new_conn *n,
+						  struct conn_id *id, struct decision *out)
 {
 	struct cv_conn_common *t;
 	struct cv_dest *dest;
@@ -123,7 +125,7 @@ static __always_inline enum verdict template_find(struct cv_service *svc, __u32 
 	if (chosen == CV_NONE)
 		return V_UNREACH;
 	dest = dest_at(chosen);
-	if (!dest)	/* SCHED_BUSY */
+	if (!dest) /* SCHED_BUSY */
 		return decided(out, V_DROP, CV_C_DROP_LOCKED);
 	n->dport = f->dport == svc->key.port && f->dport != bpf_htons(FTP_PORT) ? dest->port : 0;
 	n->timeout = svc->timeout * CV_HZ;

@@ -12,7 +12,7 @@
  * connections, its own mostly.
  */
 #define CONN_KEEP 0xff
-#define IDLE_ENOUGH (60 * CV_HZ)	/* UDP */
+#define IDLE_ENOUGH (60 * CV_HZ) /* UDP */
 
 static __always_inline __u32 worth_of_sctp(__u32 state)
 {
@@ -64,15 +64,15 @@ static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ct
 
 struct slot_choice {
 	__u32 set;
-	__u32 way;	/* next one to look at */
+	__u32 way; /* next one to look at */
 	__u32 now;
 	bool v6;
-	__u32 free;	/* how many slots of the set are free ... */
-	__u32 yields;	/* ... or would give way */
-	__u32 slot;	/* the best so far ... */
+	__u32 free;   /* how many slots of the set are free ... */
+	__u32 yields; /* ... or would give way */
+	__u32 slot;   /* the best so far ... */
 	__u32 ctl;
-	__u32 worth;	/* ... what it is worth ... */
-	__u32 left;	/* ... and for how long: of equals, the one nearest to its end goes */
+	__u32 worth; /* ... what it is worth ... */
+	__u32 left;  /* ... and for how long: of equals, the one nearest to its end goes */
 };
 
 static __always_inline long choose_look(bool v6, struct slot_choice *best)
@@ -196,7 +196,8 @@ static __always_inline __u64 asked_room_in(bool v6, __u32 set, __u32 second, __u
 	ctl_a = READ_ONCE(a->ctl);
 	ctl_b = READ_ONCE(b->ctl);
 	if (!asked_gives_way(a, ctl_a) ||
-	    (asked_gives_way(b, ctl_b) && cv_before(READ_ONCE(b->expires), READ_ONCE(a->expires)))) {
+	    (asked_gives_way(b, ctl_b) &&
+	     cv_before(READ_ONCE(b->expires), READ_ONCE(a->expires)))) {
 		a = b;
 		slot_a = slot_b;
 		ctl_a = ctl_b;
@@ -206,7 +207,8 @@ static __always_inline __u64 asked_room_in(bool v6, __u32 set, __u32 second, __u
 
 GLOBAL __u64 asked_room(bool v6, __u32 home, __u32 second, __u32 random)
 {
-	return v6 ? asked_room_in(true, home, second, random) : asked_room_in(false, home, second, random);
+	return v6 ? asked_room_in(true, home, second, random) :
+		    asked_room_in(false, home, second, random);
 }
 
 /* Slot (high half) and its ctl (low half) for a new connection, or NO_ROOM. */
@@ -223,8 +225,9 @@ GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second)
 	yields = c.yields;
 	if (free < ROOM_TO_SPARE) {
 		choose_slot(&c, second);
-		if (c.free > free || (!c.free && !free &&
-				      (c.worth < worth || (c.worth == worth && c.yields > yields)))) {
+		if (c.free > free ||
+		    (!c.free && !free &&
+		     (c.worth < worth || (c.worth == worth && c.yields > yields)))) {
 			slot = c.slot;
 			ctl = c.ctl;
 			worth = c.worth;

@@ -96,7 +96,8 @@ static long sched_try(__u32 step, void *arg)
 {
 	struct cv_service *svc = *(struct cv_service **)arg;
 
-	return READ_ONCE(svc->sched_lock) == 0 && __sync_val_compare_and_swap(&svc->sched_lock, 0, 1) == 0;
+	return READ_ONCE(svc->sched_lock) == 0 &&
+	       __sync_val_compare_and_swap(&svc->sched_lock, 0, 1) == 0;
 }
 
 static __always_inline bool sched_lock(struct cv_service *svc)

@@ -25,23 +25,23 @@
 
 #include "sched_least.h"
 
-#define CACHE_PERIOD (60 * CV_HZ)	/* CHECK_EXPIRE_INTERVAL */
-#define CACHE_FULL (30 * CACHE_PERIOD)	/* ... times COUNT_FOR_FULL_EXPIRATION */
-#define CACHE_IDLE (6 * 60 * CV_HZ)	/* ENTRY_TIMEOUT */
-#define CACHE_SIZE 16384U		/* max_size, of a service */
+#define CACHE_PERIOD (60 * CV_HZ)      /* CHECK_EXPIRE_INTERVAL */
+#define CACHE_FULL (30 * CACHE_PERIOD) /* ... times COUNT_FOR_FULL_EXPIRATION */
+#define CACHE_IDLE (6 * 60 * CV_HZ)    /* ENTRY_TIMEOUT */
+#define CACHE_SIZE 16384U	       /* max_size, of a service */
 
 struct cache_key {
 	union cv_addr addr;
 	__u32 service;
-	__u32 since;		/* K1 */
+	__u32 since; /* K1 */
 };
 
 struct cache_entry {
-	__u64 server;		/* lblc: see server_of() */
-	__u32 used;		/* ticks */
-	__u32 modified;		/* lblcr: when a server came into the set or left it, ticks */
-	__u32 head;		/* lblcr: the server that came last, or CV_NONE */
-	__u32 size;		/* lblcr: of the set */
+	__u64 server;	/* lblc: see server_of() */
+	__u32 used;	/* ticks */
+	__u32 modified; /* lblcr: when a server came into the set or left it, ticks */
+	__u32 head;	/* lblcr: the server that came last, or CV_NONE */
+	__u32 size;	/* lblcr: of the set */
 };
 
 /* A server in an address's set (lblcr). The set is a list, the last that came first. */
@@ -52,8 +52,8 @@ struct cache_member_key {
 };
 
 struct cache_member {
-	__u32 next;		/* came before this one, or CV_NONE */
-	__u32 serial;		/* K3 */
+	__u32 next;   /* came before this one, or CV_NONE */
+	__u32 serial; /* K3 */
 };
 
 /* Bounds for all services together. What does not fit is scheduled all the same, and not remembered. */
@@ -81,14 +81,14 @@ struct {
 struct cache_work {
 	struct cache_key key;		/* of the address */
 	struct cache_entry entry;	/* a new one */
-	struct cache_member_key member;	/* of a server in its set */
+	struct cache_member_key member; /* of a server in its set */
 	struct cache_member link;	/* a new one */
 	/* Of a walk through a set: */
-	struct load load;		/* the best one's */
+	struct load load; /* the best one's */
 	__u32 best;
-	__u32 best_before;		/* the one before it; CV_NONE: it is the head */
-	__u32 before;			/* the one before the one looked at */
-	bool most;			/* the best is the most loaded */
+	__u32 best_before; /* the one before it; CV_NONE: it is the head */
+	__u32 before;	   /* the one before the one looked at */
+	bool most;	   /* the best is the most loaded */
 };
 
 struct {
@@ -168,8 +168,10 @@ static __noinline bool cache_overloaded(struct cv_service *svc, __u32 service, _
 /* When the kernel's timer looked through everything last, and whether e was then too old to stay. */
 static __always_inline bool cache_expired(const struct cv_service *svc, const struct cache_entry *e)
 {
-	__u32 since = READ_ONCE(svc->cache_since) + READ_ONCE(svc->cache_shift), now = READ_ONCE(clock.now);
-	__u32 seconds = svc->sched == CV_SCHED_LBLC ? settings.lblc_expiration : settings.lblcr_expiration;
+	__u32 since = READ_ONCE(svc->cache_since) + READ_ONCE(svc->cache_shift),
+	      now = READ_ONCE(clock.now);
+	__u32 seconds =
+		svc->sched == CV_SCHED_LBLC ? settings.lblc_expiration : settings.lblcr_expiration;
 	__u32 full;
 
 	if (cv_before(now, since + CACHE_FULL))
@@ -216,7 +218,8 @@ static __noinline int cache_forget(struct cache_work *w)
 }
 
 /* What is remembered of the address: used from now on, and for another day. */
-static __always_inline struct cache_entry *cache_find(const struct cv_service *svc, struct cache_work *w)
+static __always_inline struct cache_entry *cache_find(const struct cv_service *svc,
+						      struct cache_work *w)
 {
 	struct cache_entry *e = bpf_map_lookup_elem(&cache, &w->key);
 
@@ -253,7 +256,8 @@ static __always_inline struct cache_entry *cache_make(struct cv_service *svc, st
  */
 static __always_inline bool cache_partial(struct cv_service *svc, const struct cache_entry *e)
 {
-	__u32 now = READ_ONCE(clock.now), sweep = now / CACHE_PERIOD << 16, n = READ_ONCE(svc->cache_entries), goal;
+	__u32 now = READ_ONCE(clock.now), sweep = now / CACHE_PERIOD << 16,
+	      n = READ_ONCE(svc->cache_entries), goal;
 
 	if ((svc->cache_goal & 0xffff0000) != sweep) {
 		goal = n > CACHE_SIZE ? (n - CACHE_SIZE) * 4 / 3 : 0;

@@ -11,7 +11,8 @@
 #include "sched_cache.h"
 
 /* ip_vs_dest_set_min() and _max() ask different things; one that left for good goes first. */
-static __always_inline bool set_better(const struct cache_work *w, const struct cv_dest *d, bool stale)
+static __always_inline bool set_better(const struct cache_work *w, const struct cv_dest *d,
+				       bool stale)
 {
 	struct load load = load_of(d);
 

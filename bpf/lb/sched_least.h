@@ -36,11 +36,11 @@ static __always_inline struct load load_of(const struct cv_dest *d)
 }
 
 struct least_walk {
-	__u32 by;	/* enum cv_sched: whose measure */
+	__u32 by; /* enum cv_sched: whose measure */
 	__u32 service;
 	__u32 at;
 	__u32 best;
-	struct load least;	/* the best one's */
+	struct load least; /* the best one's */
 };
 
 static __always_inline struct load measure(__u32 by, const struct cv_dest *d)

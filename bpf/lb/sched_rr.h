@@ -8,8 +8,8 @@
 struct rr_walk {
 	struct cv_service *svc;
 	__u32 service;
-	__u32 at;	/* looked at next */
-	__u32 last;	/* where the search began; CV_NONE: at the head */
+	__u32 at;   /* looked at next */
+	__u32 last; /* where the search began; CV_NONE: at the head */
 	__u32 chosen;
 	bool wrapped;
 };
@@ -19,7 +19,7 @@ static long rr_step(__u32 step, void *arg)
 	struct rr_walk *w = arg;
 	struct cv_dest *d;
 
-	if (w->at == CV_NONE) {		/* past the end: once more from the head */
+	if (w->at == CV_NONE) { /* past the end: once more from the head */
 		if (w->wrapped || w->last == CV_NONE)
 			return 1;
 		w->wrapped = true;

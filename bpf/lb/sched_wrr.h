@@ -13,9 +13,9 @@
 struct wrr_walk {
 	struct cv_service *svc;
 	__u32 service;
-	__u32 at;	/* looked at next */
-	__u32 last;	/* where the search began; CV_NONE: at the head */
-	__u32 stop;	/* reached again: nobody can take it */
+	__u32 at;   /* looked at next */
+	__u32 last; /* where the search began; CV_NONE: at the head */
+	__u32 stop; /* reached again: nobody can take it */
 	__s32 mark;
 	__u32 chosen;
 	bool restarted;

@@ -11,16 +11,15 @@
 
 enum direction { FROM_CLIENT, FROM_SERVER, FROM_CLIENT_ONLY, DIRECTIONS };
 
-#define SCTP_ROW(no, i1, in, cs, cr, cw, co, ce, es, ss, sr, sa, rj, cl)                       \
-	{                                                                                      \
-		[CV_SCTP_NONE] = SCTP_##no, [CV_SCTP_INIT1] = SCTP_##i1,                       \
-		[CV_SCTP_INIT] = SCTP_##in, [CV_SCTP_COOKIE_SENT] = SCTP_##cs,                 \
-		[CV_SCTP_COOKIE_REPLIED] = SCTP_##cr, [CV_SCTP_COOKIE_WAIT] = SCTP_##cw,       \
-		[CV_SCTP_COOKIE] = SCTP_##co, [CV_SCTP_COOKIE_ECHOED] = SCTP_##ce,             \
-		[CV_SCTP_ESTABLISHED] = SCTP_##es, [CV_SCTP_SHUTDOWN_SENT] = SCTP_##ss,        \
-		[CV_SCTP_SHUTDOWN_RECEIVED] = SCTP_##sr,                                       \
-		[CV_SCTP_SHUTDOWN_ACK_SENT] = SCTP_##sa, [CV_SCTP_REJECTED] = SCTP_##rj,       \
-		[CV_SCTP_CLOSED] = SCTP_##cl                                                   \
+#define SCTP_ROW(no, i1, in, cs, cr, cw, co, ce, es, ss, sr, sa, rj, cl)                          \
+	{                                                                                         \
+		[CV_SCTP_NONE] = SCTP_##no, [CV_SCTP_INIT1] = SCTP_##i1,                          \
+		[CV_SCTP_INIT] = SCTP_##in, [CV_SCTP_COOKIE_SENT] = SCTP_##cs,                    \
+		[CV_SCTP_COOKIE_REPLIED] = SCTP_##cr, [CV_SCTP_COOKIE_WAIT] = SCTP_##cw,          \
+		[CV_SCTP_COOKIE] = SCTP_##co, [CV_SCTP_COOKIE_ECHOED] = SCTP_##ce,                \
+		[CV_SCTP_ESTABLISHED] = SCTP_##es, [CV_SCTP_SHUTDOWN_SENT] = SCTP_##ss,           \
+		[CV_SCTP_SHUTDOWN_RECEIVED] = SCTP_##sr, [CV_SCTP_SHUTDOWN_ACK_SENT] = SCTP_##sa, \
+		[CV_SCTP_REJECTED] = SCTP_##rj, [CV_SCTP_CLOSED] = SCTP_##cl                      \
 	}
 #define SCTP_I1 CV_SCTP_INIT1
 #define SCTP_IN CV_SCTP_INIT
@@ -88,7 +87,7 @@ static __always_inline __u32 sctp_ctl_after(__u32 ctl, __u32 dir, __u32 event)
 
 	if (event == SCTP_BUNDLED_ABORT)
 		event = SCTP_ABORT;
-	if (event >= SCTP_EVENTS || dir >= DIRECTIONS)	/* no chunk: nothing happened */
+	if (event >= SCTP_EVENTS || dir >= DIRECTIONS) /* no chunk: nothing happened */
 		return ctl;
 	if (ctl & CV_CTL_NOOUTPUT) {
 		if (dir == FROM_SERVER)

@@ -17,17 +17,17 @@
 #define SIP_MOST 8192
 
 struct sip_work {
-	struct cv_call call;	/* what was found */
+	struct cv_call call; /* what was found */
 	__u64 hash;
 	/* The search: */
-	__u32 state;		/* enum sip_state */
-	__u32 at;		/* in the text */
-	__u32 len;		/* of the text */
-	__u32 from;		/* where the kernel would go on after a header without a value */
-	__u32 name;		/* bytes of "Call-ID" that were there */
-	__u32 value;		/* where the value begins */
-	__u32 domain;		/* bytes behind its '@' */
-	__u32 back;		/* the state to go back to behind a continued line */
+	__u32 state;  /* enum sip_state */
+	__u32 at;     /* in the text */
+	__u32 len;    /* of the text */
+	__u32 from;   /* where the kernel would go on after a header without a value */
+	__u32 name;   /* bytes of "Call-ID" that were there */
+	__u32 value;  /* where the value begins */
+	__u32 domain; /* bytes behind its '@' */
+	__u32 back;   /* the state to go back to behind a continued line */
 	__u8 text[SIP_MOST];
 };
 
@@ -53,28 +53,28 @@ static __always_inline struct sip_work *sip_work(void)
  * body included; one that begins like Call-ID but is none ends the search.
  */
 enum sip_state {
-	SIP_TEXT,	/* looking for the end of a line */
-	SIP_RETURN,	/* behind a CR */
-	SIP_LINE,	/* at the beginning of a line */
-	SIP_NAME,	/* within "Call-ID" */
-	SIP_COMPACT,	/* behind "i" */
-	SIP_COLON,	/* the colon, or white space before it */
-	SIP_SPACE,	/* white space behind it */
-	SIP_FOLD,	/* behind the first byte of a line's end, which another may follow ... */
-	SIP_FOLDED,	/* ... and then white space has to: the line goes on */
-	SIP_INDENT,	/* in that white space */
-	SIP_WORD,	/* in the value, before an '@' */
-	SIP_DOMAIN,	/* ... behind it */
+	SIP_TEXT,    /* looking for the end of a line */
+	SIP_RETURN,  /* behind a CR */
+	SIP_LINE,    /* at the beginning of a line */
+	SIP_NAME,    /* within "Call-ID" */
+	SIP_COMPACT, /* behind "i" */
+	SIP_COLON,   /* the colon, or white space before it */
+	SIP_SPACE,   /* white space behind it */
+	SIP_FOLD,    /* behind the first byte of a line's end, which another may follow ... */
+	SIP_FOLDED,  /* ... and then white space has to: the line goes on */
+	SIP_INDENT,  /* in that white space */
+	SIP_WORD,    /* in the value, before an '@' */
+	SIP_DOMAIN,  /* ... behind it */
 	SIP_FOUND,
 	SIP_FAILED,
 };
 
 /* iswordc() of nf_conntrack_sip.c; letters are those of ISO 8859-1. */
 static const __u8 sip_word[256] = {
-	['0' ... ':'] = 1,   ['A' ... ']'] = 1,	  ['a' ... '{'] = 1,   [0xc0 ... 0xd6] = 1,
-	[0xd8 ... 0xf6] = 1, [0xf8 ... 0xff] = 1, ['!'] = 1,	       ['"'] = 1,
-	['%'] = 1,	     ['\'' ... '+'] = 1,  ['-' ... '/'] = 1,   ['<'] = 1,
-	['>'] = 1,	     ['?'] = 1,		  ['_'] = 1,	       ['`'] = 1,
+	['0' ... ':'] = 1,   ['A' ... ']'] = 1,	  ['a' ... '{'] = 1, [0xc0 ... 0xd6] = 1,
+	[0xd8 ... 0xf6] = 1, [0xf8 ... 0xff] = 1, ['!'] = 1,	     ['"'] = 1,
+	['%'] = 1,	     ['\'' ... '+'] = 1,  ['-' ... '/'] = 1, ['<'] = 1,
+	['>'] = 1,	     ['?'] = 1,		  ['_'] = 1,	     ['`'] = 1,
 	['}'] = 1,	     ['~'] = 1,
 };
 
@@ -204,7 +204,9 @@ static __always_inline __u32 sip_next(struct sip_work *w, __u8 c)
 	case SIP_NAME:
 		return sip_in_name(w, c);
 	case SIP_COMPACT:
-		return sip_lower(c) >= 'a' && sip_lower(c) <= 'z' ? SIP_TEXT : (w->state = SIP_COLON, sip_colon(w, c));
+		return sip_lower(c) >= 'a' && sip_lower(c) <= 'z' ?
+			       SIP_TEXT :
+			       (w->state = SIP_COLON, sip_colon(w, c));
 	case SIP_COLON:
 		return sip_colon(w, c);
 	case SIP_SPACE:

@@ -11,14 +11,14 @@
 #include "cut.h"
 
 struct split {
-	__u32 l4;	/* offset of the transport header */
-	__u32 header;	/* bytes of all headers */
-	__u32 at;	/* offset of the next segment's payload in the packet's */
-	__u32 total;	/* bytes of payload */
-	__u32 size;	/* ... of each segment but the last */
+	__u32 l4;     /* offset of the transport header */
+	__u32 header; /* bytes of all headers */
+	__u32 at;     /* offset of the next segment's payload in the packet's */
+	__u32 total;  /* bytes of payload */
+	__u32 size;   /* ... of each segment but the last */
 	__u8 proto;
 	bool v6;
-	bool fin, push;	/* the last segment's */
+	bool fin, push; /* the last segment's */
 };
 
 /* A global function takes no pointers that stand in memory. */
@@ -31,7 +31,8 @@ struct splitting {
 static __always_inline void split_ip(struct whole *w, struct split *p, __u32 len)
 {
 	if (p->v6) {
-		((struct ipv6hdr *)whole_at(w, 0))->payload_len = bpf_htons(len - sizeof(struct ipv6hdr));
+		((struct ipv6hdr *)whole_at(w, 0))->payload_len =
+			bpf_htons(len - sizeof(struct ipv6hdr));
 		return;
 	}
 	struct iphdr *ip = (void *)whole_at(w, 0);
@@ -62,7 +63,8 @@ static __always_inline void split_tcp(struct whole *w, struct split *p, bool mor
 
 static __always_inline void split_sum(struct whole *w, struct split *p, __u32 n)
 {
-	__u8 *addresses = whole_at(w, p->v6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr));
+	__u8 *addresses = whole_at(w, p->v6 ? offsetof(struct ipv6hdr, saddr) :
+					      offsetof(struct iphdr, saddr));
 	__u16 *check = (__u16 *)whole_at(w, p->l4 + l4_check_at(p->proto));
 	__u32 from = p->header + p->at, sum;
 
@@ -98,7 +100,8 @@ GLOBAL int split_one(struct __sk_buff *skb, struct whole *w, struct split *p)
 	    bpf_skb_store_bytes(skb, ETH_HLEN, whole_at(w, 0), header, 0))
 		return 1;
 	n = bounded(n - 1, WHOLE_PIECE - 1) + 1;
-	if (bpf_skb_store_bytes(skb, ETH_HLEN + header, whole_at(w, header + p->at), n, 0) || tc_again(skb))
+	if (bpf_skb_store_bytes(skb, ETH_HLEN + header, whole_at(w, header + p->at), n, 0) ||
+	    tc_again(skb))
 		return 1;
 	p->at += n;
 	return p->at >= p->total;
@@ -123,7 +126,8 @@ GLOBAL int split_frame(struct __sk_buff *skb, struct flow *f)
 	p->proto = f->proto;
 	p->size = skb->gso_size;
 	p->l4 = f->l4 - ETH_HLEN;
-	p->header = p->l4 + (f->proto == IPPROTO_TCP ? (whole_at(w, p->l4)[12] >> 4) * 4 : sizeof(struct udphdr));
+	p->header = p->l4 + (f->proto == IPPROTO_TCP ? (whole_at(w, p->l4)[12] >> 4) * 4 :
+						       sizeof(struct udphdr));
 	p->total = f->len - p->header;
 	if (f->len <= p->header || frame_blank(skb, f->v6))
 		return tc_drop(CV_C_DROP_ERROR);

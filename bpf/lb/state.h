@@ -13,14 +13,14 @@
 
 enum tcp_event { EV_SYN, EV_FIN, EV_ACK, EV_RST, EV_NONE };
 
-#define TCP_ROW(no, es, ss, sr, fw, tw, cl, cw, la, li, sa)                               \
-	{                                                                                 \
-		[CV_TCP_NONE] = CV_TCP_##no, [CV_TCP_ESTABLISHED] = CV_TCP_##es,          \
-		[CV_TCP_SYN_SENT] = CV_TCP_##ss, [CV_TCP_SYN_RECV] = CV_TCP_##sr,         \
-		[CV_TCP_FIN_WAIT] = CV_TCP_##fw, [CV_TCP_TIME_WAIT] = CV_TCP_##tw,        \
-		[CV_TCP_CLOSE] = CV_TCP_##cl, [CV_TCP_CLOSE_WAIT] = CV_TCP_##cw,          \
-		[CV_TCP_LAST_ACK] = CV_TCP_##la, [CV_TCP_LISTEN] = CV_TCP_##li,           \
-		[CV_TCP_SYNACK] = CV_TCP_##sa                                             \
+#define TCP_ROW(no, es, ss, sr, fw, tw, cl, cw, la, li, sa)                        \
+	{                                                                          \
+		[CV_TCP_NONE] = CV_TCP_##no, [CV_TCP_ESTABLISHED] = CV_TCP_##es,   \
+		[CV_TCP_SYN_SENT] = CV_TCP_##ss, [CV_TCP_SYN_RECV] = CV_TCP_##sr,  \
+		[CV_TCP_FIN_WAIT] = CV_TCP_##fw, [CV_TCP_TIME_WAIT] = CV_TCP_##tw, \
+		[CV_TCP_CLOSE] = CV_TCP_##cl, [CV_TCP_CLOSE_WAIT] = CV_TCP_##cw,   \
+		[CV_TCP_LAST_ACK] = CV_TCP_##la, [CV_TCP_LISTEN] = CV_TCP_##li,    \
+		[CV_TCP_SYNACK] = CV_TCP_##sa                                      \
 	}
 #define CV_TCP_ES CV_TCP_ESTABLISHED
 #define CV_TCP_SS CV_TCP_SYN_SENT
@@ -78,7 +78,9 @@ static const __u8 tcp_next[2][DIRECTIONS][4][16] = {
 };
 
 /* States in which a connection counts in activeconns (tcp_state_active_table). */
-#define TCP_ACTIVE (1U << CV_TCP_ESTABLISHED | 1U << CV_TCP_SYN_SENT | 1U << CV_TCP_SYN_RECV | 1U << CV_TCP_SYNACK)
+#define TCP_ACTIVE                                                                  \
+	(1U << CV_TCP_ESTABLISHED | 1U << CV_TCP_SYN_SENT | 1U << CV_TCP_SYN_RECV | \
+	 1U << CV_TCP_SYNACK)
 
 static __always_inline enum tcp_event tcp_event(__u8 flags)
 {
@@ -152,8 +154,8 @@ static __always_inline void count_packet(struct cv_conn_common *c)
  * and the packet that made an SCTP connection has done so (twice the same INIT
  * would be another state).
  */
-static __always_inline bool may_move(const struct cv_conn_common *c, __u32 ctl, __u8 proto, enum direction dir,
-				     __u8 flags)
+static __always_inline bool may_move(const struct cv_conn_common *c, __u32 ctl, __u8 proto,
+				     enum direction dir, __u8 flags)
 {
 	__u32 state = ctl & CV_CTL_STATE;
 
@@ -161,13 +163,15 @@ static __always_inline bool may_move(const struct cv_conn_common *c, __u32 ctl, 
 		return !(state == CV_TCP_ESTABLISHED && dir != FROM_SERVER &&
 			 (flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK);
 	return proto == IPPROTO_SCTP &&
-	       (dir == FROM_SERVER || (c->in_pkts && (state != CV_SCTP_ESTABLISHED || flags != SCTP_DATA)));
+	       (dir == FROM_SERVER ||
+		(c->in_pkts && (state != CV_SCTP_ESTABLISHED || flags != SCTP_DATA)));
 }
 
 /* Of TCP and SCTP: has the client proved to be one? */
 GLOBAL int is_established(__u32 proto, __u32 ctl)
 {
-	return (ctl & CV_CTL_STATE) == (proto == IPPROTO_SCTP ? CV_SCTP_ESTABLISHED : CV_TCP_ESTABLISHED);
+	return (ctl & CV_CTL_STATE) ==
+	       (proto == IPPROTO_SCTP ? CV_SCTP_ESTABLISHED : CV_TCP_ESTABLISHED);
 }
 
 /* ... or has only asked for a connection? ip_vs_random_dropentry() */
@@ -213,7 +217,8 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 		r->ctl = ctl;
 		if (unlikely(ctl & CV_CTL_CONTROLLED) && is_established(proto, ctl))
 			template_assure(v6, r->c->control);
-	} else if (unlikely(ctl & CV_CTL_CONTROLLED) && proto == IPPROTO_UDP && dir == FROM_SERVER) {
+	} else if (unlikely(ctl & CV_CTL_CONTROLLED) && proto == IPPROTO_UDP &&
+		   dir == FROM_SERVER) {
 		template_assure(v6, r->c->control);
 	}
 	state = ctl & CV_CTL_STATE;
@@ -233,7 +238,9 @@ static __always_inline void conn_step(bool v6, struct conn_ref *r, struct cv_des
 
 GLOBAL int conn_step_slot(bool v6, __u32 slot, __u32 ctl, __u32 step)
 {
-	struct conn_ref r = { .c = v6 ? conn_at(true, slot) : conn_at(false, slot), .ctl = ctl, .slot = slot };
+	struct conn_ref r = { .c = v6 ? conn_at(true, slot) : conn_at(false, slot),
+			      .ctl = ctl,
+			      .slot = slot };
 	struct cv_dest *dest = r.c ? dest_at(r.c->dest) : NULL;
 
 	if (!r.c)

@@ -14,7 +14,7 @@ static __always_inline bool is_real(struct cv_real_key *key)
 {
 	if (bpf_map_lookup_elem(&reals, key))
 		return true;
-	key->proto = 0;		/* of a service by mark */
+	key->proto = 0; /* of a service by mark */
 	return bpf_map_lookup_elem(&reals, key);
 }
 
@@ -25,8 +25,9 @@ GLOBAL int is_stray(const struct flow *f)
 
 	if (!f)
 		return false;
-	if (f->proto == IPPROTO_TCP ? f->tcp_flags & TCP_RST :
-				      f->proto == IPPROTO_SCTP ? f->sctp_event == SCTP_ABORT : f->proto != IPPROTO_UDP)
+	if (f->proto == IPPROTO_TCP  ? f->tcp_flags & TCP_RST :
+	    f->proto == IPPROTO_SCTP ? f->sctp_event == SCTP_ABORT :
+				       f->proto != IPPROTO_UDP)
 		return false;
 	key.addr = f->saddr;
 	key.port = f->sport;

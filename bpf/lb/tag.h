@@ -20,12 +20,13 @@ static __always_inline struct cv_keys *keys_at(bool v6, __u32 set)
 	return v6 ? bpf_map_lookup_elem(&conn6_keys, &set) : bpf_map_lookup_elem(&conn4_keys, &set);
 }
 
-#define BOTH 0x0000000100000001ULL	/* a number for either half of a word */
+#define BOTH 0x0000000100000001ULL /* a number for either half of a word */
 
 /* Bit 13 of either half: is it `both`'s client? A half of 2^13 less anything but 0 has it not. */
 static __always_inline __u64 two_of_client(__u64 two, __u64 both)
 {
-	return ((CV_TAG_CLIENT + 1) * BOTH - ((two ^ both) & CV_TAG_CLIENT * BOTH)) & (CV_TAG_CLIENT + 1) * BOTH;
+	return ((CV_TAG_CLIENT + 1) * BOTH - ((two ^ both) & CV_TAG_CLIENT * BOTH)) &
+	       (CV_TAG_CLIENT + 1) * BOTH;
 }
 
 /* The ways with this client's hash. */
@@ -34,8 +35,10 @@ static __always_inline __u64 tags_of_client(const struct cv_tags *t, __u32 clien
 	const __u64 *two = (const void *)t->tag;
 	__u64 both = client * BOTH;
 
-	return two_of_client(READ_ONCE(two[0]), both) >> 13 | two_of_client(READ_ONCE(two[1]), both) >> 5 |
-	       two_of_client(READ_ONCE(two[2]), both) << 3 | two_of_client(READ_ONCE(two[3]), both) << 11;
+	return two_of_client(READ_ONCE(two[0]), both) >> 13 |
+	       two_of_client(READ_ONCE(two[1]), both) >> 5 |
+	       two_of_client(READ_ONCE(two[2]), both) << 3 |
+	       two_of_client(READ_ONCE(two[3]), both) << 11;
 }
 
 static __always_inline __u64 tags_free(const struct cv_tags *t)
@@ -69,8 +72,9 @@ static __always_inline __u64 mark_of(__u64 marks, __u32 random)
 /* The way of one mark: byte b of the word belongs to way 2b, or 2b - 7. */
 static __always_inline __u32 way_of(__u64 mark)
 {
-	return (mark * (2ULL << 53 | 4ULL << 45 | 6ULL << 37 | 1ULL << 29 | 3ULL << 21 | 5ULL << 13 |
-			7ULL << 5)) >> 61;
+	return (mark * (2ULL << 53 | 4ULL << 45 | 6ULL << 37 | 1ULL << 29 | 3ULL << 21 |
+			5ULL << 13 | 7ULL << 5)) >>
+	       61;
 }
 
 /* How many ways are marked. */
@@ -130,7 +134,8 @@ static __always_inline __u32 tag_twins(bool v6, __u32 set, const struct place *a
 	return said;
 }
 
-static __always_inline void tag_write(bool v6, __u32 slot, const struct place *at, __u32 dest, __u32 flags)
+static __always_inline void tag_write(bool v6, __u32 slot, const struct place *at, __u32 dest,
+				      __u32 flags)
 {
 	flags |= tag_twins(v6, at->home, at) | tag_twins(v6, place_second(v6, at), at);
 	if (dest > CV_TAG_NODEST)

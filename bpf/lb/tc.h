@@ -40,12 +40,14 @@ GLOBAL int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e
 }
 
 /* Can a GSO packet not be sent in one, nor passed on? */
-static __always_inline bool tc_splits(struct __sk_buff *skb, const struct flow *f, const struct cv_dest *dest,
-				      __u32 method, const struct hop *hop)
+static __always_inline bool tc_splits(struct __sk_buff *skb, const struct flow *f,
+				      const struct cv_dest *dest, __u32 method,
+				      const struct hop *hop)
 {
 	__u32 mtu = hop->nh.mtu;
 
-	if (likely(!skb->gso_size) || skb->gso_size == GSO_BY_FRAGS || hop->nh.flags & CV_NH_LOCAL || method == CV_LOCALNODE)
+	if (likely(!skb->gso_size) || skb->gso_size == GSO_BY_FRAGS ||
+	    hop->nh.flags & CV_NH_LOCAL || method == CV_LOCALNODE)
 		return false;
 	if (method == CV_TUNNEL) {
 		if (tun_has_sum(dest->tun_type, dest->tun_flags))
@@ -73,8 +75,8 @@ static __always_inline bool tc_elsewhere(struct __sk_buff *skb, struct flow *f)
 static __always_inline bool tc_led(const struct __sk_buff *skb, const struct flow *f,
 				   const struct cv_conn_common *c)
 {
-	return unlikely(c->fwmark || settings.led & (f->v6 ? CV_LED6 : CV_LED4)) && settings.culvert0 &&
-	       skb->ifindex != settings.culvert0;
+	return unlikely(c->fwmark || settings.led & (f->v6 ? CV_LED6 : CV_LED4)) &&
+	       settings.culvert0 && skb->ifindex != settings.culvert0;
 }
 
 /* A packet of a connection, on its way: its state, its timer, its figures, and out. */
@@ -95,7 +97,7 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	dest = dest_at(index);
 	if (dest)
 		tc_hop(skb, dest, now, &s->hop);
-	else if (c->method == CV_BYPASS)	/* ip_vs_bypass_xmit(): to whom it is addressed to */
+	else if (c->method == CV_BYPASS) /* ip_vs_bypass_xmit(): to whom it is addressed to */
 		tc_lookup(skb, &f->daddr, f->v6, &s->hop);
 	else
 		return tc_drop(CV_C_DROP_ERROR);
@@ -158,7 +160,7 @@ static __noinline int tc_reply(struct __sk_buff *skb, struct flow *f, struct con
 		return rc;
 	if (tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
-	if (hop->nh.flags & CV_NH_LOCAL) {		/* the client is the director itself */
+	if (hop->nh.flags & CV_NH_LOCAL) { /* the client is the director itself */
 		count_cause(CV_C_PASS_LOCAL);
 		return tc_to_stack(skb);
 	}
@@ -208,7 +210,8 @@ static __noinline int tc_call(struct __sk_buff *skb, struct flow *f, struct deci
 		len = frag_text();
 	else if (len > sizeof(w->text))
 		len = sizeof(w->text);
-	if (!len || (!whole && bpf_skb_load_bytes(skb, at, w->text, bounded(len - 1, SIP_MOST - 1) + 1)))
+	if (!len ||
+	    (!whole && bpf_skb_load_bytes(skb, at, w->text, bounded(len - 1, SIP_MOST - 1) + 1)))
 		return decided(d, V_DROP, CV_C_DROP_NOCALL);
 	w->len = len;
 	if (!sip_call())
@@ -232,7 +235,8 @@ static __noinline int tc_bundled_abort(struct __sk_buff *skb, struct flow *f)
 	if (len < sizeof(chunk))
 		return false;
 	at += (len + 3) & ~3;
-	if (at - ETH_HLEN + sizeof(chunk) > f->len || bpf_skb_load_bytes(skb, at, &chunk, sizeof(chunk)))
+	if (at - ETH_HLEN + sizeof(chunk) > f->len ||
+	    bpf_skb_load_bytes(skb, at, &chunk, sizeof(chunk)))
 		return false;
 	return chunk.type == CHUNK_ABORT;
 }
@@ -241,8 +245,8 @@ static __noinline int tc_bundled_abort(struct __sk_buff *skb, struct flow *f)
  * Sends a packet of `conn`; what sending returns for the caller to see to has an
  * error that says it. `whole`: 0, or what frag_carry() wants to know.
  */
-static __always_inline int tc_carry(struct __sk_buff *skb, struct flow *f, struct conn_ref *conn, bool reply,
-				    __u32 whole)
+static __always_inline int tc_carry(struct __sk_buff *skb, struct flow *f, struct conn_ref *conn,
+				    bool reply, __u32 whole)
 {
 	int rc;
 
@@ -273,7 +277,7 @@ static __noinline int tc_stray(struct __sk_buff *skb, struct flow *f)
 	if (!f || !s || !is_stray(f))
 		return STRAY_NOT;
 	tc_route(skb, &f->daddr, &f->saddr, (f->v6 ? ROUTE_V6 : 0) | ROUTE_FORWARDED, &s->hop);
-	if (s->hop.nh.flags & CV_NH_LOCAL)	/* conntrack may know of it, if it was masqueraded */
+	if (s->hop.nh.flags & CV_NH_LOCAL) /* conntrack may know of it, if it was masqueraded */
 		return settings.tracked ? STRAY_NOT : STRAY_LOCAL;
 	return s->hop.nh.ifindex && f->ttl > 1 ? STRAY_FORWARDED : STRAY_NOT;
 }
@@ -284,7 +288,9 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	struct icmp_error e = {};
 	/* Fragments have no ports that rules could lead them by: their packets get no mark. */
 	bool routed = skb->ifindex == settings.culvert0;
-	struct decision d = { .front = !whole && !routed, .routed = routed, .own = routed && !skb->ingress_ifindex };
+	struct decision d = { .front = !whole && !routed,
+			      .routed = routed,
+			      .own = routed && !skb->ingress_ifindex };
 	struct conn_ref conn = {};
 	__u32 otherwise = CV_C_DROP_NODEST, how;
 	enum stray stray = STRAY_NOT;
@@ -293,14 +299,15 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	int rc;
 
 	if (f->proto == IPPROTO_SCTP && !whole &&
-	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) && tc_bundled_abort(skb, f))
+	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) &&
+	    tc_bundled_abort(skb, f))
 		f->sctp_event = SCTP_BUNDLED_ABORT;
 	if (perhaps_stray())
 		stray = tc_stray(skb, f);
 	v = unlikely(stray)	      ? V_UNREACH :
 	    is_ipsec(f->proto, f->v6) ? decide_related(f, &d, &conn) :
-	    f->v6	       ? decide(f, true, false, &d, &conn) :
-				 decide(f, false, false, &d, &conn);
+	    f->v6		      ? decide(f, true, false, &d, &conn) :
+					decide(f, false, false, &d, &conn);
 	if (v == V_CALL) {
 		v = tc_call(skb, f, &d, whole);
 		if (v == V_SEND)
@@ -309,9 +316,11 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	if (unlikely(v == V_UNREACH && d.bypass) && !whole && tc_elsewhere(skb, f)) {
 		v = open_bypass(f, &d);
 		if (v == V_SEND)
-			v = f->v6 ? take_conn(true, &d, false, &conn) : take_conn(false, &d, false, &conn);
+			v = f->v6 ? take_conn(true, &d, false, &conn) :
+				    take_conn(false, &d, false, &conn);
 	}
-	if (unlikely(whole) && v != V_SEND && v != V_REPLY && !(v == V_UNREACH && frag_join(skb, f)))
+	if (unlikely(whole) && v != V_SEND && v != V_REPLY &&
+	    !(v == V_UNREACH && frag_join(skb, f)))
 		return frag_settle(skb, v);
 	switch (v) {
 	case V_SEND:
@@ -357,7 +366,8 @@ static __always_inline int tc_enter(struct __sk_buff *skb, struct flow *f, enum 
 
 		if (rc != FRAG_WHOLE)
 			return rc;
-	} else if (parsed == PARSE_MALFORMED || (parsed != PARSE_OTHER && !length_fits(f, skb->len))) {
+	} else if (parsed == PARSE_MALFORMED ||
+		   (parsed != PARSE_OTHER && !length_fits(f, skb->len))) {
 		return tc_pass(CV_C_PASS_MALFORMED);
 	} else if (parsed == PARSE_OTHER) {
 		return tc_pass(CV_C_PASS_OTHER);
@@ -391,7 +401,8 @@ static __always_inline int tc_uplink_door(struct __sk_buff *skb)
 	enum parsed parsed;
 	int rc;
 
-	if (!settings.num_services || skb->pkt_type != PACKET_HOST || skb->vlan_present || tunneled(skb))
+	if (!settings.num_services || skb->pkt_type != PACKET_HOST || skb->vlan_present ||
+	    tunneled(skb))
 		return TC_NEXT;
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;

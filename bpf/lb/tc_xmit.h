@@ -77,7 +77,8 @@ static __always_inline int tc_to_stack(struct __sk_buff *skb)
  * to nobody. BPF takes a route away only in exchange for a tunnel's key, which
  * nobody reads here.
  */
-static const volatile __u64 no_tunnel = 0;	/* the oldest layout of struct bpf_tunnel_key, which has 8 bytes */
+static const volatile __u64 no_tunnel =
+	0; /* the oldest layout of struct bpf_tunnel_key, which has 8 bytes */
 
 static __always_inline void tc_forget_route(struct __sk_buff *skb)
 {
@@ -126,13 +127,14 @@ static __always_inline bool tc_fits(struct __sk_buff *skb, const struct flow *f,
 	__u32 header = f->l4 - ETH_HLEN + sizeof(struct udphdr);
 	__u8 words;
 
-	if (!mtu)	/* there is none known */
+	if (!mtu) /* there is none known */
 		return true;
 	if (likely(!skb->gso_size))
 		return f->len <= mtu;
 	if (skb->gso_size == GSO_BY_FRAGS)
 		return true;
-	if (f->proto == IPPROTO_TCP && !bpf_skb_load_bytes(skb, f->l4 + offsetof(struct tcphdr, ack_seq) + 4, &words, 1))
+	if (f->proto == IPPROTO_TCP &&
+	    !bpf_skb_load_bytes(skb, f->l4 + offsetof(struct tcphdr, ack_seq) + 4, &words, 1))
 		header = f->l4 - ETH_HLEN + (words >> 4) * 4;
 	return header + skb->gso_size <= mtu;
 }
@@ -143,14 +145,14 @@ static __always_inline bool tc_fits(struct __sk_buff *skb, const struct flow *f,
  * why; or it cannot go on as it is.
  */
 #define SEND_TTL 0x10000
-#define SEND_TOO_BIG 0x20000	/* the MTU in the low 16 bits */
+#define SEND_TOO_BIG 0x20000 /* the MTU in the low 16 bits */
 #define SEND_NO_ROUTE 0x80000
-#define SEND_SILENT 0xa0000	/* the next hop does not answer */
-#define SEND_CUT 0x30000	/* by way of memory: whole_take() */
-#define SEND_REMAKE 0x60000	/* likewise, put together of its fragments: frag_remake() */
-#define SEND_WHOLE 0x70000	/* is in memory: cut_send() */
-#define SEND_SCHEDULE 0x90000	/* an ICMP error: relay_schedule() */
-#define SEND_SPLIT 0x50000	/* segment by segment: split.h; nothing was done yet */
+#define SEND_SILENT 0xa0000   /* the next hop does not answer */
+#define SEND_CUT 0x30000      /* by way of memory: whole_take() */
+#define SEND_REMAKE 0x60000   /* likewise, put together of its fragments: frag_remake() */
+#define SEND_WHOLE 0x70000    /* is in memory: cut_send() */
+#define SEND_SCHEDULE 0x90000 /* an ICMP error: relay_schedule() */
+#define SEND_SPLIT 0x50000    /* segment by segment: split.h; nothing was done yet */
 
 /* Larger than the way takes: told so, or cut, as it wishes. */
 static __always_inline int tc_too_big(const struct flow *f, __u32 mtu)
@@ -160,10 +162,10 @@ static __always_inline int tc_too_big(const struct flow *f, __u32 mtu)
 
 /* route_lookup() once for all of tc: it takes much of the stack. `from` may be NULL. */
 #define ROUTE_V6 1U
-#define ROUTE_FORWARDED 2U	/* not the director's own: from the device that the packet came in by */
+#define ROUTE_FORWARDED 2U /* not the director's own: from the device that the packet came in by */
 
-GLOBAL int tc_route(struct __sk_buff *skb, const union cv_addr *addr, const union cv_addr *from, __u32 how,
-		    struct hop *hop)
+GLOBAL int tc_route(struct __sk_buff *skb, const union cv_addr *addr, const union cv_addr *from,
+		    __u32 how, struct hop *hop)
 {
 	struct route_of of = { .from = from, .iif = LOOPBACK_IFINDEX };
 
@@ -174,21 +176,24 @@ GLOBAL int tc_route(struct __sk_buff *skb, const union cv_addr *addr, const unio
 	return way_back_lookup(skb, addr, how & ROUTE_V6, &of, hop);
 }
 
-static __always_inline void tc_lookup(struct __sk_buff *skb, const union cv_addr *addr, bool v6, struct hop *hop)
+static __always_inline void tc_lookup(struct __sk_buff *skb, const union cv_addr *addr, bool v6,
+				      struct hop *hop)
 {
 	tc_route(skb, addr, NULL, v6, hop);
 }
 
 /* Of an answer that will be from `virtual`: way_back_lookup(). */
-static __always_inline void tc_way_back(struct __sk_buff *skb, const struct flow *f, const union cv_addr *virtual,
-					struct hop *hop)
+static __always_inline void tc_way_back(struct __sk_buff *skb, const struct flow *f,
+					const union cv_addr *virtual, struct hop *hop)
 {
 	bool own = settings.snat_reroute;
 
-	tc_route(skb, &f->daddr, own ? virtual : &f->saddr, (f->v6 ? ROUTE_V6 : 0) | (own ? 0 : ROUTE_FORWARDED), hop);
+	tc_route(skb, &f->daddr, own ? virtual : &f->saddr,
+		 (f->v6 ? ROUTE_V6 : 0) | (own ? 0 : ROUTE_FORWARDED), hop);
 }
 
-static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, __u32 now, struct hop *hop)
+static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, __u32 now,
+				   struct hop *hop)
 {
 	__u32 at = nexthop_current(skb, dest, now);
 
@@ -196,7 +201,8 @@ static __always_inline void tc_hop(struct __sk_buff *skb, struct cv_dest *dest, 
 	hop->gw = dest->gw[at & 1];
 	hop->family = dest->gw_family[at & 1];
 	hop->src = dest->src[at & 1];
-	if (!hop->nh.ifindex && !(hop->nh.flags & (CV_NH_LOCAL | CV_NH_LOST))) {	/* perhaps just not known yet */
+	if (!hop->nh.ifindex &&
+	    !(hop->nh.flags & (CV_NH_LOCAL | CV_NH_LOST))) { /* perhaps just not known yet */
 		tc_lookup(skb, &dest->addr, dest->flags & CV_DEST_IPV6, hop);
 		nexthop_judge(dest, hop);
 	}
@@ -251,7 +257,8 @@ static __always_inline int tc_udp_sum(struct __sk_buff *skb, const struct flow *
 	check = csum_fold(frame_sum(skb, f->l4, f->l4 + len, sum));
 	if (!check)
 		check = 0xffff;
-	return bpf_skb_store_bytes(skb, f->l4 + offsetof(struct udphdr, check), &check, sizeof(check), 0);
+	return bpf_skb_store_bytes(skb, f->l4 + offsetof(struct udphdr, check), &check,
+				   sizeof(check), 0);
 }
 
 /* The port and the transport checksum; of what a fragment's checksum covers, most is elsewhere. */
@@ -287,7 +294,8 @@ static __always_inline int tc_nat_sctp(struct __sk_buff *skb, struct flow *f, st
 		return 0;
 	if (bpf_skb_load_bytes(skb, check_at, &check, sizeof(check)))
 		return -1;
-	if (check || (!n->fragment && skb->gso_segs <= 1 && !crc32c_frame(skb, f->l4, f->l4 + len))) {
+	if (check ||
+	    (!n->fragment && skb->gso_segs <= 1 && !crc32c_frame(skb, f->l4, f->l4 + len))) {
 		check ^= nat_crc(f, n, len);
 		if (bpf_skb_store_bytes(skb, check_at, &check, sizeof(check), 0))
 			return -1;
@@ -302,10 +310,12 @@ static __noinline int tc_nat(struct __sk_buff *skb, struct flow *f, struct nat *
 
 	if (!f || !n)
 		return -1;
-	at = ETH_HLEN + (f->v6 ? (n->source ? offsetof(struct ipv6hdr, saddr) : offsetof(struct ipv6hdr, daddr)) :
-				 (n->source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)));
-	if (!f->v6 && bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check), nat_from(f, n)->v4,
-					  n->to.v4, 4))
+	at = ETH_HLEN +
+	     (f->v6 ? (n->source ? offsetof(struct ipv6hdr, saddr) :
+				   offsetof(struct ipv6hdr, daddr)) :
+		      (n->source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr)));
+	if (!f->v6 && bpf_l3_csum_replace(skb, ETH_HLEN + offsetof(struct iphdr, check),
+					  nat_from(f, n)->v4, n->to.v4, 4))
 		return -1;
 	if (bpf_skb_store_bytes(skb, at, &n->to, f->v6 ? 16 : 4, 0))
 		return -1;
@@ -316,7 +326,8 @@ static __noinline int tc_nat(struct __sk_buff *skb, struct flow *f, struct nat *
 	return bpf_skb_pull_data(skb, f->l4);
 }
 
-static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 slot, struct hop *hop)
+static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 slot,
+				  struct hop *hop)
 {
 	struct nat n = {};
 	bool local;

@@ -70,7 +70,8 @@ static __noinline int tracked_send(struct __sk_buff *skb, struct flow *f, struct
 }
 
 /* The connection of a key, if its answers are counted where they leave. */
-static __always_inline struct cv_conn_common *tracked_find(const struct conn_key *k, struct conn_id *id)
+static __always_inline struct cv_conn_common *tracked_find(const struct conn_key *k,
+							   struct conn_id *id)
 {
 	struct cv_conn_common *c;
 

@@ -38,7 +38,8 @@ static __noinline int tunneled_note(struct __sk_buff *skb, const struct flow *f)
 	if (!f)
 		return 0;
 	proto = f->proto;
-	if (proto == IPPROTO_FRAGMENT && f->v6 && bpf_skb_load_bytes(skb, f->l4, &proto, sizeof(proto)))
+	if (proto == IPPROTO_FRAGMENT && f->v6 &&
+	    bpf_skb_load_bytes(skb, f->l4, &proto, sizeof(proto)))
 		return 0;
 	if (!protocol_known(proto, f->v6))
 		skb->tc_index = tunneled_mark();

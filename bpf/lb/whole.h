@@ -12,20 +12,20 @@
 #include "../packet.h"
 #include "csum.h"
 
-#define WHOLE_ROOM 64		/* in front of the packet, for a tunnel's or an error's headers */
-#define WHOLE_MOST 65536	/* of the packet */
-#define WHOLE_PIECE 16384	/* what goes into a frame or is summed up at once, at most */
-#define WHOLE_CUTS 64		/* pieces that a packet came in, at most: a power of two */
+#define WHOLE_ROOM 64	  /* in front of the packet, for a tunnel's or an error's headers */
+#define WHOLE_MOST 65536  /* of the packet */
+#define WHOLE_PIECE 16384 /* what goes into a frame or is summed up at once, at most */
+#define WHOLE_CUTS 64	  /* pieces that a packet came in, at most: a power of two */
 
 struct whole {
-	__u32 start;		/* where the network layer begins in bytes[]: WHOLE_ROOM, or before it */
-	__u32 len;		/* of the network layer */
-	__u32 limit;		/* no fragment is larger, whatever the link takes; 0: none */
-	__u32 apart;		/* 1: leaves in fragments, though it were small enough for one */
-	__u32 cuts;		/* pieces that it came in; 0: in one */
-	__u32 most;		/* bytes of the largest of them but the first */
-	__u32 behind;		/* bytes of all of them but the first */
-	__u16 cut[WHOLE_CUTS];	/* bytes of each, without its headers */
+	__u32 start;  /* where the network layer begins in bytes[]: WHOLE_ROOM, or before it */
+	__u32 len;    /* of the network layer */
+	__u32 limit;  /* no fragment is larger, whatever the link takes; 0: none */
+	__u32 apart;  /* 1: leaves in fragments, though it were small enough for one */
+	__u32 cuts;   /* pieces that it came in; 0: in one */
+	__u32 most;   /* bytes of the largest of them but the first */
+	__u32 behind; /* bytes of all of them but the first */
+	__u16 cut[WHOLE_CUTS]; /* bytes of each, without its headers */
 	__u8 bytes[2 * WHOLE_ROOM + WHOLE_MOST + WHOLE_PIECE];
 };
 
@@ -62,7 +62,7 @@ GLOBAL int whole_load(struct __sk_buff *skb, struct whole *w, __u32 at, __u32 le
 	return bpf_skb_load_bytes(skb, at, w->bytes + WHOLE_ROOM, len);
 }
 
-#define WHOLE_STEP 512		/* what bpf_csum_diff() takes before Linux 6.15 */
+#define WHOLE_STEP 512 /* what bpf_csum_diff() takes before Linux 6.15 */
 
 /* The sum of at most WHOLE_STEP bytes from `at` on, `left` of which are to be summed up, added to `sum`. */
 GLOBAL __u32 whole_sum_some(struct whole *w, __u32 at, __u32 left, __u32 sum)

@@ -34,23 +34,27 @@ static __always_inline bool neigh_wants(struct cv_dest *dest, __u32 now, bool fr
 }
 
 /* Masq: a client's packet on its way to the real server. */
-static __noinline int xdp_send_nat(struct xdp_md *ctx, struct flow *f, __u32 slot, struct cv_nexthop *nh)
+static __noinline int xdp_send_nat(struct xdp_md *ctx, struct flow *f, __u32 slot,
+				   struct cv_nexthop *nh)
 {
 	struct nat n = {};
 
 	if (!f || !nh || !nat_of(f->v6, slot, false, &n))
 		return XDP_DROP;
-	return f->v6 ? xdp_nat_out(ctx, true, false, f, &n, nh) : xdp_nat_out(ctx, false, false, f, &n, nh);
+	return f->v6 ? xdp_nat_out(ctx, true, false, f, &n, nh) :
+		       xdp_nat_out(ctx, false, false, f, &n, nh);
 }
 
-static __noinline int xdp_send_tunnel(struct xdp_md *ctx, struct flow *f, struct cv_dest *dest, __u32 at, __be16 cport)
+static __noinline int xdp_send_tunnel(struct xdp_md *ctx, struct flow *f, struct cv_dest *dest,
+				      __u32 at, __be16 cport)
 {
 	return f && dest ? xdp_tunnel_out(ctx, f, dest, at, cport) : XDP_DROP;
 }
 
 /* Can this packet leave from XDP, all of it? Nothing has been changed yet if not. */
-static __always_inline bool xdp_can_send(struct xdp_md *ctx, const struct flow *f, struct cv_dest *dest,
-					 const struct cv_conn_common *c, __u32 at)
+static __always_inline bool xdp_can_send(struct xdp_md *ctx, const struct flow *f,
+					 struct cv_dest *dest, const struct cv_conn_common *c,
+					 __u32 at)
 {
 	const struct cv_nexthop *nh = &dest->nh[at & 1];
 
@@ -64,7 +68,8 @@ static __always_inline bool xdp_can_send(struct xdp_md *ctx, const struct flow *
 	return c->method == CV_TUNNEL && xdp_tunnels(f, dest, nh->mtu, at);
 }
 
-static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6, struct conn_ref *conn, bool fresh)
+static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6,
+				    struct conn_ref *conn, bool fresh)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct cv_conn_common *c = conn->c;
@@ -78,7 +83,8 @@ static __always_inline int xdp_send(struct xdp_md *ctx, struct flow *f, bool v6,
 	if (unlikely(!dest))
 		return xdp_to_tc();
 	at = nexthop_current(ctx, dest, now);
-	if (unlikely(!xdp_can_send(ctx, f, dest, c, at) || neigh_wants(dest, now, fresh) || !conn_same(conn)))
+	if (unlikely(!xdp_can_send(ctx, f, dest, c, at) || neigh_wants(dest, now, fresh) ||
+		     !conn_same(conn)))
 		return xdp_to_tc();
 	conn_step(v6, conn, dest, f->proto, FROM_CLIENT, f->tcp_flags);
 	count_packet(c);
@@ -115,7 +121,8 @@ static __noinline int xdp_reply(struct xdp_md *ctx, struct flow *f, struct conn_
 		return xdp_to_tc();
 	conn_step(f->v6, conn, dest, f->proto, FROM_SERVER, f->tcp_flags);
 	count_out(dest, index, f->len);
-	return f->v6 ? xdp_nat_out(ctx, true, true, f, &n, nh) : xdp_nat_out(ctx, false, true, f, &n, nh);
+	return f->v6 ? xdp_nat_out(ctx, true, true, f, &n, nh) :
+		       xdp_nat_out(ctx, false, true, f, &n, nh);
 }
 
 static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool v6)

@@ -15,12 +15,14 @@ static __always_inline int xdp_out(struct ethhdr *eth, const struct cv_nexthop *
 }
 
 /* Rewritten, one hop less, and out. */
-static __always_inline int xdp_nat_out(struct xdp_md *ctx, bool v6, bool source, const struct flow *f,
-				       const struct nat *n, const struct cv_nexthop *nh)
+static __always_inline int xdp_nat_out(struct xdp_md *ctx, bool v6, bool source,
+				       const struct flow *f, const struct nat *n,
+				       const struct cv_nexthop *nh)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
-	if (!nat_write(v6, source, data, end, f, n) || data + ETH_HLEN > end || !decrease_ttl(data, end, v6))
+	if (!nat_write(v6, source, data, end, f, n) || data + ETH_HLEN > end ||
+	    !decrease_ttl(data, end, v6))
 		return XDP_DROP;
 	return xdp_out(data, nh);
 }
@@ -29,16 +31,18 @@ static __always_inline int xdp_nat_out(struct xdp_md *ctx, bool v6, bool source,
  * Tunnel: the frame grows at its front. Checksums over the payload (GRE, GUE
  * with --tun-csum) are tc's.
  */
-static __always_inline bool xdp_tunnels(const struct flow *f, const struct cv_dest *dest, __u32 mtu, __u32 at)
+static __always_inline bool xdp_tunnels(const struct flow *f, const struct cv_dest *dest, __u32 mtu,
+					__u32 at)
 {
-	return !(dest->tun_flags & (CV_TUN_CSUM | CV_TUN_REMCSUM)) && f->len + tun_overhead(dest) <= mtu &&
-	       mtu >= tun_least(dest) + tun_overhead(dest) && f->len >= sizeof(struct ipv6hdr) &&
+	return !(dest->tun_flags & (CV_TUN_CSUM | CV_TUN_REMCSUM)) &&
+	       f->len + tun_overhead(dest) <= mtu && mtu >= tun_least(dest) + tun_overhead(dest) &&
+	       f->len >= sizeof(struct ipv6hdr) &&
 	       (dest->src[at & 1].q[0] || dest->src_default.q[0]);
 }
 
 /* Of a packet that xdp_tunnels(): one of TUN_MOST bytes at least, with what is put in front of it. */
-static __always_inline int xdp_tunnel_out(struct xdp_md *ctx, const struct flow *f, const struct cv_dest *dest, __u32 at,
-					  __be16 cport)
+static __always_inline int xdp_tunnel_out(struct xdp_md *ctx, const struct flow *f,
+					  const struct cv_dest *dest, __u32 at, __be16 cport)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct tun_plan plan;

@@ -16,9 +16,9 @@
 struct nat {
 	union cv_addr to;
 	__be16 to_port;
-	bool source;	/* the source is rewritten (an answer), else the destination */
-	bool fragment;	/* the packet is not whole ... */
-	__u32 whole;	/* ... and this many bytes of transport, header and all, would be */
+	bool source;   /* the source is rewritten (an answer), else the destination */
+	bool fragment; /* the packet is not whole ... */
+	__u32 whole;   /* ... and this many bytes of transport, header and all, would be */
 };
 
 /* The real server's end of the connection in `slot` for a client's packet, the virtual one for an answer. */
@@ -57,7 +57,8 @@ static __always_inline __be16 nat_from_port(const struct flow *f, const struct n
 static __always_inline __u32 l4_check_at(__u8 proto)
 {
 	return proto == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
-	       proto == IPPROTO_UDP ? offsetof(struct udphdr, check) : 0;
+	       proto == IPPROTO_UDP ? offsetof(struct udphdr, check) :
+				      0;
 }
 
 /* Of SCTP's checksum: what the other port changes in it, over `bytes` bytes. */
@@ -75,7 +76,8 @@ static __always_inline __u32 nat_crc(const struct flow *f, const struct nat *n, 
  */
 static __always_inline bool nat_needs_sum(const struct flow *f, void *data, void *end)
 {
-	struct sctp_head *sctp = data + ETH_HLEN + (f->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	struct sctp_head *sctp =
+		data + ETH_HLEN + (f->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	struct udphdr *udp = data + ETH_HLEN + sizeof(struct iphdr);
 
 	if (f->proto == IPPROTO_SCTP)
@@ -84,8 +86,8 @@ static __always_inline bool nat_needs_sum(const struct flow *f, void *data, void
 }
 
 /* The addresses and ports of a frame whose headers have their plain lengths: XDP's. `source`: n->source, a constant. */
-static __always_inline bool nat_write(bool v6, bool source, void *data, void *end, const struct flow *f,
-				      const struct nat *n)
+static __always_inline bool nat_write(bool v6, bool source, void *data, void *end,
+				      const struct flow *f, const struct nat *n)
 {
 	__u64 change = csum_of_addr(v6, nat_from(f, n), &n->to);
 	__u32 l4 = ETH_HLEN + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));

@@ -12,7 +12,8 @@
 
 #define IPPROTO_GRE_ 47
 #define GRE_CSUM bpf_htons(0x8000)
-#define GUE_PORTS_FROM 32768	/* as net.ipv4.ip_local_port_range, which udp_flow_src_port() draws from */
+#define GUE_PORTS_FROM \
+	32768 /* as net.ipv4.ip_local_port_range, which udp_flow_src_port() draws from */
 #define GUE_PORTS 28232
 
 /*
@@ -22,7 +23,7 @@
 #define TUN_MOST (sizeof(struct ipv6hdr) + 12)
 
 struct outer {
-	__u8 bytes[64];		/* a power of two, for the verifier */
+	__u8 bytes[64]; /* a power of two, for the verifier */
 	__u32 len;
 	bool v6;
 };
@@ -30,14 +31,14 @@ struct outer {
 struct tun_plan {
 	union cv_addr src;
 	union cv_addr dst;
-	__u32 inner_len;	/* bytes of the inner packet */
-	__be16 cport;		/* the client's: GUE's source port is made of it */
+	__u32 inner_len; /* bytes of the inner packet */
+	__be16 cport;	 /* the client's: GUE's source port is made of it */
 	__be16 tun_port;
-	__u8 type;		/* enum cv_tun_type */
-	__u8 flags;		/* CV_TUN_* */
+	__u8 type;  /* enum cv_tun_type */
+	__u8 flags; /* CV_TUN_* */
 	__u8 ttl;
 	__u8 tos;
-	bool v6;		/* outer */
+	bool v6; /* outer */
 	bool inner_v6;
 	bool df;
 };
@@ -97,7 +98,7 @@ static __always_inline __u32 tun_shim(const struct tun_plan *p, __u8 *at, __u8 *
 		udp->dest = p->tun_port;
 		udp->len = bpf_htons(sizeof(*udp) + 4 + p->inner_len);
 		udp->check = 0;
-		at[8] = 0;		/* version 0, data, no fields */
+		at[8] = 0; /* version 0, data, no fields */
 		at[9] = inner;
 		at[10] = at[11] = 0;
 		*proto = IPPROTO_UDP;
@@ -167,8 +168,8 @@ static __always_inline void tun_build(const struct tun_plan *p, struct outer *o)
 }
 
 /* The plan for a packet of a connection to `d`. */
-static __always_inline void tun_plan(const struct cv_dest *d, const union cv_addr *src, const struct flow *f,
-				     __be16 cport, struct tun_plan *p)
+static __always_inline void tun_plan(const struct cv_dest *d, const union cv_addr *src,
+				     const struct flow *f, __be16 cport, struct tun_plan *p)
 {
 	p->src = *src;
 	p->dst = d->addr;

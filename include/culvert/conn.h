@@ -73,16 +73,16 @@
 #define CV_WAYS 8
 
 struct cv_tags {
-	__u32 tag[CV_WAYS];	/* no CV_TAG_CLIENT: free */
+	__u32 tag[CV_WAYS]; /* no CV_TAG_CLIENT: free */
 };
 
-#define CV_TAG_CLIENT 0x1fffU		/* 13 bits of the client's hash, never 0 in a tag in use */
-#define CV_TAG_TWIN (1U << 13)		/* another had the same CLIENT: cv_keys tell which it is */
-#define CV_TAG_DEST_SHIFT 14		/* 16 bits: index of the destination, or CV_TAG_NODEST */
-#define CV_TAG_NODEST 0xffffU		/* too large, or another had the same key, too: never LIVE */
-#define CV_TAG_SEEN (1U << 30)		/* of a LIVE one: a packet came since the timer was set */
-#define CV_TAG_ASKED CV_TAG_SEEN	/* of one that is not: only a SYN came, as far as the tag knows */
-#define CV_TAG_LIVE (1U << 31)		/* see C9 */
+#define CV_TAG_CLIENT 0x1fffU	 /* 13 bits of the client's hash, never 0 in a tag in use */
+#define CV_TAG_TWIN (1U << 13)	 /* another had the same CLIENT: cv_keys tell which it is */
+#define CV_TAG_DEST_SHIFT 14	 /* 16 bits: index of the destination, or CV_TAG_NODEST */
+#define CV_TAG_NODEST 0xffffU	 /* too large, or another had the same key, too: never LIVE */
+#define CV_TAG_SEEN (1U << 30)	 /* of a LIVE one: a packet came since the timer was set */
+#define CV_TAG_ASKED CV_TAG_SEEN /* of one that is not: only a SYN came, as far as the tag knows */
+#define CV_TAG_LIVE (1U << 31)	 /* see C9 */
 
 /* Of each way 32 bits more, of the client's and the virtual address's hash. */
 struct cv_keys {
@@ -139,13 +139,14 @@ enum cv_template_state { CV_CTPL_NONE = 0, CV_CTPL_ASSURED };
 #define CV_CTL_STATE 0x000000ffU
 #define CV_CTL_LIVE 0x00000100U
 #define CV_CTL_BUSY 0x00000200U
-#define CV_CTL_INACTIVE 0x00000400U	/* counted in inactconns, else in activeconns */
-#define CV_CTL_NOOUTPUT 0x00000800U	/* no answer was seen: DR and tunnel */
-#define CV_CTL_TEMPLATE 0x00001000U	/* a persistent client, counted in persistconns */
-#define CV_CTL_CONTROLLED 0x00002000U	/* has a template: control is set */
-#define CV_CTL_STALE 0x00004000U	/* a template whose server left: it takes no more connections
+#define CV_CTL_INACTIVE 0x00000400U   /* counted in inactconns, else in activeconns */
+#define CV_CTL_NOOUTPUT 0x00000800U   /* no answer was seen: DR and tunnel */
+#define CV_CTL_TEMPLATE 0x00001000U   /* a persistent client, counted in persistconns */
+#define CV_CTL_CONTROLLED 0x00002000U /* has a template: control is set */
+#define CV_CTL_STALE \
+	0x00004000U		/* a template whose server left: it takes no more connections
 					 * (the kernel gives it the ports 65535 instead) */
-#define CV_CTL_HELD 0x00008000U		/* of a template: flips with every connection that it gets (C8) */
+#define CV_CTL_HELD 0x00008000U /* of a template: flips with every connection that it gets (C8) */
 #define CV_CTL_GEN_SHIFT 16
 #define CV_CTL_GEN 0xffff0000U
 
@@ -166,7 +167,8 @@ enum cv_method {
 	CV_BYPASS = 4,
 	/* Of connections alone: masquerading that the kernel's conntrack does (bpf/lb/tracked.h) ... */
 	CV_TRACKED = 5,
-	CV_RETRACKED = 6,	/* ... for packets that had crossed netfilter when the server was chosen */
+	CV_RETRACKED =
+		6, /* ... for packets that had crossed netfilter when the server was chosen */
 };
 
 /*
@@ -174,43 +176,43 @@ enum cv_method {
  * order, times in ticks.
  */
 struct cv_conn_common {
-	__be16 cport;		/* client */
-	__be16 vport;		/* virtual service */
-	__u32 ctl;		/* see C1 to C4 */
-	__u32 dest;		/* index of the destination, or CV_NONE (cache bypass) */
-	__u32 expires;		/* when the connection ends unless a packet comes */
-	__be16 dport;		/* real server */
-	__u8 proto;		/* IPPROTO_*; of a template of a fwmark service: IPPROTO_IP */
-	__u8 method;		/* enum cv_method: as when the connection was made */
-	__u32 timeout;		/* ticks from the last packet to expires */
-	__u32 control;		/* slot of its template in this table, if CONTROLLED; of a call's template
+	__be16 cport;	 /* client */
+	__be16 vport;	 /* virtual service */
+	__u32 ctl;	 /* see C1 to C4 */
+	__u32 dest;	 /* index of the destination, or CV_NONE (cache bypass) */
+	__u32 expires;	 /* when the connection ends unless a packet comes */
+	__be16 dport;	 /* real server */
+	__u8 proto;	 /* IPPROTO_*; of a template of a fwmark service: IPPROTO_IP */
+	__u8 method;	 /* enum cv_method: as when the connection was made */
+	__u32 timeout;	 /* ticks from the last packet to expires */
+	__u32 control;	 /* slot of its template in this table, if CONTROLLED; of a call's template
 				 * (--pe sip) the low half of the Call-ID's hash, which is not 0 */
-	__u32 n_control;	/* of a template: how many connections it controls */
-	__u32 fwmark;		/* of the packet that made the connection */
-	__u32 in_pkts;		/* packets from the client, up to CV_IN_PKTS */
-};				/* 40 bytes */
+	__u32 n_control; /* of a template: how many connections it controls */
+	__u32 fwmark;	 /* of the packet that made the connection */
+	__u32 in_pkts;	 /* packets from the client, up to CV_IN_PKTS */
+};			 /* 40 bytes */
 
 struct cv_conn4 {
 	struct cv_conn_common c;
 	__be32 caddr;
 	__be32 vaddr;
-	__be32 daddr;		/* 0 when the destination is an IPv6 one */
+	__be32 daddr; /* 0 when the destination is an IPv6 one */
 	__u32 reserved;
-};				/* 56 bytes */
+}; /* 56 bytes */
 
 struct cv_conn6 {
 	struct cv_conn_common c;
 	union cv_addr caddr;
 	union cv_addr vaddr;
-	union cv_addr daddr;	/* an IPv4 destination's stands in the first word */
-};				/* 88 bytes */
+	union cv_addr daddr; /* an IPv4 destination's stands in the first word */
+};			     /* 88 bytes */
 
 /*
  * The Call-ID of a call's template (--pe sip), in the map `calls`, which holds
  * what is listed of it: written behind the template, deleted before its slot is
  * free. A reader that finds another generation there finds nothing.
  */
-#define CV_CALL_MOST 255	/* IP_VS_PEDATA_MAXLEN */
+#define CV_CALL_MOST 255 /* IP_VS_PEDATA_MAXLEN */
 
 struct cv_call_key {
 	__u32 slot;
@@ -218,7 +220,7 @@ struct cv_call_key {
 };
 
 struct cv_call {
-	__u32 generation;	/* ctl & CV_CTL_GEN of the template */
+	__u32 generation; /* ctl & CV_CTL_GEN of the template */
 	__u32 len;
 	__u8 id[CV_CALL_MOST + 1];
 };

@@ -31,11 +31,11 @@
 
 /* The key in the map `services`. Everything in network byte order but fwmark. */
 struct cv_service_key {
-	union cv_addr addr;	/* zero for a fwmark service */
-	__u32 fwmark;		/* 0: by address */
-	__be16 port;		/* 0: any port (persistent services) */
-	__u8 proto;		/* IPPROTO_TCP, _UDP, _SCTP; 0 for a fwmark service */
-	__u8 family;		/* AF_INET or AF_INET6 */
+	union cv_addr addr; /* zero for a fwmark service */
+	__u32 fwmark;	    /* 0: by address */
+	__be16 port;	    /* 0: any port (persistent services) */
+	__u8 proto;	    /* IPPROTO_TCP, _UDP, _SCTP; 0 for a fwmark service */
+	__u8 family;	    /* AF_INET or AF_INET6 */
 };
 
 enum cv_sched {
@@ -58,75 +58,75 @@ enum cv_sched {
 /* cv_service.flags: as IP_VS_SVC_F_* (include/uapi/linux/ip_vs.h). */
 #define CV_SVC_PERSISTENT 0x0001U
 #define CV_SVC_ONEPACKET 0x0004U
-#define CV_SVC_SCHED1 0x0008U	/* sh: fallback, mh: fallback, else flag-1 */
-#define CV_SVC_SCHED2 0x0010U	/* sh: port, mh: port, else flag-2 */
+#define CV_SVC_SCHED1 0x0008U /* sh: fallback, mh: fallback, else flag-1 */
+#define CV_SVC_SCHED2 0x0010U /* sh: port, mh: port, else flag-2 */
 #define CV_SVC_SCHED3 0x0020U
-#define CV_SVC_USED 0x8000U	/* ours: the slot holds a service */
+#define CV_SVC_USED 0x8000U /* ours: the slot holds a service */
 
 struct cv_service {
 	/* Configuration: the library's. */
 	struct cv_service_key key;
-	__u32 flags;		/* CV_SVC_* */
-	__u32 sched;		/* enum cv_sched */
-	__u32 timeout;		/* of persistence, seconds */
-	__u32 netmask;		/* of persistence: IPv4 mask in network byte order, IPv6 prefix length */
-	__u32 head;		/* first destination, or CV_NONE: the last one added */
+	__u32 flags;   /* CV_SVC_* */
+	__u32 sched;   /* enum cv_sched */
+	__u32 timeout; /* of persistence, seconds */
+	__u32 netmask; /* of persistence: IPv4 mask in network byte order, IPv6 prefix length */
+	__u32 head;    /* first destination, or CV_NONE: the last one added */
 	__u32 num_dests;
-	__u32 pe;		/* persistence engine: 0 none, 1 sip */
-	__u32 generation;	/* grows with every change of the list or of a weight */
+	__u32 pe;	  /* persistence engine: 0 none, 1 sip */
+	__u32 generation; /* grows with every change of the list or of a weight */
 	/*
 	 * The scheduler's state: the data path's, under sched_lock where it takes
 	 * more than one word. The library resets it as the kernel's schedulers do
 	 * when a service or destination changes (init_service, dest hooks).
 	 */
 	__u32 sched_lock;
-	__u32 cursor;		/* rr, wrr: the destination chosen last, or CV_NONE (start at the head) */
-	__s32 wrr_weight;	/* wrr: current weight (cw) */
-	__s32 wrr_max;		/* wrr: largest weight less the gcd less 1 (mw); the library's */
-	__s32 wrr_gcd;		/* wrr: gcd of the weights (di); the library's */
+	__u32 cursor;	  /* rr, wrr: the destination chosen last, or CV_NONE (start at the head) */
+	__s32 wrr_weight; /* wrr: current weight (cw) */
+	__s32 wrr_max;	  /* wrr: largest weight less the gcd less 1 (mw); the library's */
+	__s32 wrr_gcd;	  /* wrr: gcd of the weights (di); the library's */
 	/* The slot's: the library's. */
-	__u32 serial;		/* grows when the slot gets a new service */
-	__u32 freed;		/* tick when the slot lost its service */
+	__u32 serial; /* grows when the slot gets a new service */
+	__u32 freed;  /* tick when the slot lost its service */
 	/*
 	 * lblc, lblcr: when the service got its scheduler, ticks (the library's; it
 	 * names the addresses cached since: bpf/lb/sched_cache.h), and what the data path
 	 * keeps of the kernel's periodic_timer for it.
 	 */
 	__u32 cache_since;
-	__u32 cache_shift;	/* ticks by which partial expiries have put off the full ones */
-	__u32 cache_entries;	/* addresses cached */
-	__u32 cache_goal;	/* which sweep, and how many idle ones it may still take */
+	__u32 cache_shift;   /* ticks by which partial expiries have put off the full ones */
+	__u32 cache_entries; /* addresses cached */
+	__u32 cache_goal;    /* which sweep, and how many idle ones it may still take */
 	__u32 reserved;
-} CV_ALIGNED;			/* 128 bytes */
+} CV_ALIGNED; /* 128 bytes */
 
 /* ---- destinations -------------------------------------------------------- */
 
 /* cv_dest.flags */
-#define CV_DEST_METHOD 0x0007U		/* enum cv_method */
-#define CV_DEST_AVAILABLE 0x0010U	/* in a service: may be sent to */
-#define CV_DEST_LOCAL 0x0020U		/* an address of the director itself */
-#define CV_DEST_IPV6 0x0040U		/* addr is an IPv6 address */
-#define CV_DEST_MIXED 0x0080U		/* METHOD was another before: it may not be its connections' */
-#define CV_DEST_USED 0x8000U		/* the slot holds a destination (in a service or in the trash) */
+#define CV_DEST_METHOD 0x0007U	  /* enum cv_method */
+#define CV_DEST_AVAILABLE 0x0010U /* in a service: may be sent to */
+#define CV_DEST_LOCAL 0x0020U	  /* an address of the director itself */
+#define CV_DEST_IPV6 0x0040U	  /* addr is an IPv6 address */
+#define CV_DEST_MIXED 0x0080U	  /* METHOD was another before: it may not be its connections' */
+#define CV_DEST_USED 0x8000U	  /* the slot holds a destination (in a service or in the trash) */
 
 /* cv_dest.state: the data path's */
-#define CV_DEST_OVERLOAD 0x0001U	/* full: gets no new connections (-x, -y) */
+#define CV_DEST_OVERLOAD 0x0001U /* full: gets no new connections (-x, -y) */
 
 /* The next hop's cached link layer, from bpf_fib_lookup(). */
 struct cv_nexthop {
-	__u32 ifindex;		/* 0: not known */
+	__u32 ifindex; /* 0: not known */
 	__u8 dmac[6];
 	__u8 smac[6];
-	__u16 mtu;		/* of the route, bytes of the network layer; 0: none known */
-	__u16 flags;		/* CV_NH_* */
-};				/* 20 bytes */
+	__u16 mtu;   /* of the route, bytes of the network layer; 0: none known */
+	__u16 flags; /* CV_NH_* */
+};		     /* 20 bytes */
 
-#define CV_NH_XDP 0x0001U	/* the device takes XDP_REDIRECT */
-#define CV_NH_LOCAL 0x0002U	/* the address is the director's own: pass up */
+#define CV_NH_XDP 0x0001U	 /* the device takes XDP_REDIRECT */
+#define CV_NH_LOCAL 0x0002U	 /* the address is the director's own: pass up */
 #define CV_NH_UNRESOLVED 0x0004U /* route, but no neighbour yet */
-#define CV_NH_LOST 0x0008U	/* no route */
-#define CV_NH_VIRTUAL 0x0010U	/* LOCAL because it is a virtual address */
-#define CV_NH_SILENT 0x0020U	/* UNRESOLVED for so long that clients are told */
+#define CV_NH_LOST 0x0008U	 /* no route */
+#define CV_NH_VIRTUAL 0x0010U	 /* LOCAL because it is a virtual address */
+#define CV_NH_SILENT 0x0020U	 /* UNRESOLVED for so long that clients are told */
 
 /* Type of tunnel, as IP_VS_CONN_F_TUNNEL_TYPE_* (uapi/linux/ip_vs.h). */
 enum cv_tun_type { CV_TUN_IPIP, CV_TUN_GUE, CV_TUN_GRE };
@@ -143,10 +143,10 @@ struct cv_dest {
 	 */
 	__u32 flags;
 	__u32 nh_cur;
-	__u32 nh_due;		/* when to look the next hop up again, ticks */
+	__u32 nh_due; /* when to look the next hop up again, ticks */
 	struct cv_nexthop nh[2];
-	__u32 state;		/* CV_DEST_OVERLOAD */
-	__u32 neigh_seen;	/* when the kernel's neighbour output saw a packet last, ticks */
+	__u32 state;	  /* CV_DEST_OVERLOAD */
+	__u32 neigh_seen; /* when the kernel's neighbour output saw a packet last, ticks */
 	/*
 	 * cv_vip_key() of the one virtual address and port that its packets have; 0 if
 	 * they may have others (by mark, or any port). The library's.
@@ -154,21 +154,21 @@ struct cv_dest {
 	__u32 vip_key;
 	/* Second line: configuration, the library's. */
 	union cv_addr addr;
-	__be16 port;		/* 0: the packet's own (fwmark, any-port services) */
-	__u8 tun_type;		/* enum cv_tun_type */
-	__u8 tun_flags;		/* CV_TUN_* */
-	__be16 tun_port;	/* GUE */
+	__be16 port;	 /* 0: the packet's own (fwmark, any-port services) */
+	__u8 tun_type;	 /* enum cv_tun_type */
+	__u8 tun_flags;	 /* CV_TUN_* */
+	__be16 tun_port; /* GUE */
 	__u16 reserved1;
-	__u32 next;		/* next in the service's list, or CV_NONE */
-	__u32 service;		/* index, or CV_NONE: in the trash */
+	__u32 next;    /* next in the service's list, or CV_NONE */
+	__u32 service; /* index, or CV_NONE: in the trash */
 	__s32 weight;
-	__u32 u_threshold;	/* -x; 0: none */
-	__u32 l_threshold;	/* -y; 0: none */
-	__u32 trashed;		/* tick when it left its service (C6) */
-	__u32 serial;		/* of the slot: grows when it gets a new owner */
-	__u32 last_service;	/* the service it was in last, by slot ... */
-	__u32 last_serial;	/* ... and cv_service.serial: its figures belong to that one */
-	__s32 last_weight;	/* the last that was not 0, since it was added (mh) */
+	__u32 u_threshold;  /* -x; 0: none */
+	__u32 l_threshold;  /* -y; 0: none */
+	__u32 trashed;	    /* tick when it left its service (C6) */
+	__u32 serial;	    /* of the slot: grows when it gets a new owner */
+	__u32 last_service; /* the service it was in last, by slot ... */
+	__u32 last_serial;  /* ... and cv_service.serial: its figures belong to that one */
+	__s32 last_weight;  /* the last that was not 0, since it was added (mh) */
 	/* Third line: counts, the data path's, changed atomically. */
 	__u32 activeconns;
 	__u32 inactconns;
@@ -181,7 +181,7 @@ struct cv_dest {
 	struct cv_service_key owner;
 	/* The gateway (or the address itself) of nh[i], for bpf_redirect_neigh(): the data path's. */
 	union cv_addr gw[2];
-	__u32 gw_family[2];	/* AF_INET, AF_INET6 */
+	__u32 gw_family[2]; /* AF_INET, AF_INET6 */
 	/*
 	 * Fifth line: the source address of tunnel packets. src[i] goes with nh[i]
 	 * where bpf_fib_lookup() tells it (6.7 and later), else it is zero and
@@ -194,12 +194,12 @@ struct cv_dest {
 	 * rr, wrr: how the list is searched for a weight in O(log n), the library's
 	 * (sched_skip.c). An index and 1, so that 0 is "not known"; or CV_NONE.
 	 */
-	__u32 up;		/* the next destination in the list with a larger weight */
-	__u32 jump;		/* one further on along the ups */
+	__u32 up;   /* the next destination in the list with a larger weight */
+	__u32 jump; /* one further on along the ups */
 	/* Of an unresolved next hop, ticks, the data path's: nexthop.h. */
 	__u32 silent_since;
-	__u32 neigh_asked;	/* 0: it is resolved */
-} CV_ALIGNED;			/* 320 bytes */
+	__u32 neigh_asked; /* 0: it is resolved */
+} CV_ALIGNED;		   /* 320 bytes */
 
 /*
  * The key in the map `dest_slots`: which slot a destination has, in a service or
@@ -209,7 +209,7 @@ struct cv_dest_key {
 	struct cv_service_key owner;
 	union cv_addr addr;
 	__be16 port;
-	__u8 family;		/* of addr */
+	__u8 family; /* of addr */
 	__u8 reserved;
 };
 
@@ -221,7 +221,7 @@ struct cv_dest_key {
 struct cv_real_key {
 	union cv_addr addr;
 	__be16 port;
-	__u8 proto;		/* 0: any */
+	__u8 proto; /* 0: any */
 	__u8 family;
 	__u32 reserved;
 };
@@ -251,11 +251,11 @@ enum cv_rate { CV_CONNS, CV_INPKTS, CV_OUTPKTS, CV_INBYTES, CV_OUTBYTES, CV_RATE
  * owns base and gone.
  */
 struct cv_estimate {
-	__u64 base[CV_RATES];	/* what -Z took off: shown = counters + gone - base */
-	__u64 gone[CV_RATES];	/* of a service: what destinations that left had counted for it */
+	__u64 base[CV_RATES]; /* what -Z took off: shown = counters + gone - base */
+	__u64 gone[CV_RATES]; /* of a service: what destinations that left had counted for it */
 	__u64 last[CV_RATES];
-	__u64 rate[CV_RATES];	/* scaled: conns, pkts by 2^10, bytes by 2^5 */
-};				/* 160 bytes */
+	__u64 rate[CV_RATES]; /* scaled: conns, pkts by 2^10, bytes by 2^5 */
+};			      /* 160 bytes */
 
 /* ---- settings ------------------------------------------------------------ */
 
@@ -263,9 +263,9 @@ struct cv_estimate {
 enum cv_timeout {
 	CV_TIMEOUT_TCP = 0,				/* + enum cv_tcp_state */
 	CV_TIMEOUT_UDP = CV_TIMEOUT_TCP + CV_TCP_LAST,	/* + enum cv_udp_state */
-	CV_TIMEOUT_SCTP = CV_TIMEOUT_UDP + CV_UDP_LAST,	/* + enum cv_sctp_state */
+	CV_TIMEOUT_SCTP = CV_TIMEOUT_UDP + CV_UDP_LAST, /* + enum cv_sctp_state */
 	CV_TIMEOUT_COUNT = CV_TIMEOUT_SCTP + CV_SCTP_LAST,
-	CV_TIMEOUT_SLOTS = 32	/* a power of two: an index is masked, not checked */
+	CV_TIMEOUT_SLOTS = 32 /* a power of two: an index is masked, not checked */
 };
 
 /*
@@ -277,19 +277,19 @@ enum cv_timeout {
 #define CV_HOSTS 4096
 
 struct cv_settings {
-	__u32 num_services;	/* 0: everything passes */
+	__u32 num_services; /* 0: everything passes */
 	__u32 num_fwmark;
-	__u32 num_anyport;	/* services with port 0: a second look is worth it */
+	__u32 num_anyport; /* services with port 0: a second look is worth it */
 	__u32 num_persistent;
-	__u32 num_ftp;		/* TCP services on port 21: their data connections are looked for */
-	__u32 num_masq;		/* destinations reached by masq, ever: replies are looked for */
+	__u32 num_ftp;	/* TCP services on port 21: their data connections are looked for */
+	__u32 num_masq; /* destinations reached by masq, ever: replies are looked for */
 	/*
 	 * Whose fragments are held until all of a packet are there: one bit per
 	 * virtual address and masq real server, at cv_host_bit(). Set when it is
 	 * added, never cleared: a bit too many costs another's fragments a detour.
 	 */
 	__u32 hosts[CV_HOSTS / 32];
-	__u32 timeout[CV_TIMEOUT_SLOTS];	/* ticks, by enum cv_timeout */
+	__u32 timeout[CV_TIMEOUT_SLOTS]; /* ticks, by enum cv_timeout */
 	__u32 conn_reuse_mode;
 	__u32 expire_nodest_conn;
 	__u32 expire_quiescent_template;
@@ -318,11 +318,11 @@ struct cv_settings {
 	__u32 sync_persist_mode;
 	__u32 backup_only;
 	__u32 est_nice;
-	__u32 lblc_expiration;	/* seconds, as lblcr's; under 2^24, so that times can be compared */
+	__u32 lblc_expiration; /* seconds, as lblcr's; under 2^24, so that times can be compared */
 	__u32 lblcr_expiration;
-	__u32 culvert0;		/* ifindex of the device of that name; 0: there is none */
-	__u32 led;		/* CV_LED*, CV_MARKS*: what the kernel's rules lead to culvert0 */
-	__u32 tracked;		/* new masq connections are conntrack's: lib/tracked.h */
+	__u32 culvert0; /* ifindex of the device of that name; 0: there is none */
+	__u32 led;	/* CV_LED*, CV_MARKS*: what the kernel's rules lead to culvert0 */
+	__u32 tracked;	/* new masq connections are conntrack's: lib/tracked.h */
 	__u32 reserved[11];
 };
 
@@ -346,29 +346,29 @@ static inline __u32 cv_host_bit(const union cv_addr *addr)
  * a packet that the load balancer looked at, so that they add up.
  */
 enum cv_cause {
-	CV_C_PASS_OTHER,	/* not IP, or not a protocol of ours: untouched */
-	CV_C_PASS_NOSERVICE,	/* for no service */
-	CV_C_PASS_MALFORMED,	/* truncated or contradictory: the stack's to judge */
-	CV_C_PASS_LOCAL,	/* its real server is the director */
-	CV_C_PASS_NOTSYN,	/* TCP without SYN, or SCTP without INIT, and without a connection */
-	CV_C_PASS_TO_TC,	/* XDP handed it on to tc, which counts it again */
-	CV_C_SENT,		/* redirected to a real server or back to a client */
-	CV_C_RESOLVING,		/* sent through the kernel's neighbour resolution */
-	CV_C_ANSWERED,		/* an ICMP error went back */
-	CV_C_DROP_NODEST,	/* its connection's destination is gone */
-	CV_C_DROP_NOROUTE,	/* no route to the real server */
-	CV_C_DROP_LOCKED,	/* C5: the set was busy too long */
-	CV_C_DROP_FULL,		/* the set holds only connections in a better state */
-	CV_C_DROP_OVERLOAD,	/* drop_packet, drop_entry */
-	CV_C_DROP_TTL,		/* ran out, and an ICMP error must not answer it */
-	CV_C_DROP_TOOBIG,	/* over the MTU, and an ICMP error must not answer it */
-	CV_C_DROP_ERROR,	/* a helper failed */
-	CV_C_FRAGMENT,		/* fragments and GSO packets in parts, which count again as they come */
-	CV_C_CONN_NEW,		/* connections made */
-	CV_C_CONN_EXPIRED,	/* ended by their timer */
-	CV_C_CONN_EVICTED,	/* ended early because their set was full */
-	CV_C_DROP_NOCALL,	/* for a service with --pe sip, and no Call-ID in it */
-	CV_C_PASS_NETFILTER,	/* handed to the host's netfilter; counted again if it comes to culvert0 */
+	CV_C_PASS_OTHER,     /* not IP, or not a protocol of ours: untouched */
+	CV_C_PASS_NOSERVICE, /* for no service */
+	CV_C_PASS_MALFORMED, /* truncated or contradictory: the stack's to judge */
+	CV_C_PASS_LOCAL,     /* its real server is the director */
+	CV_C_PASS_NOTSYN,    /* TCP without SYN, or SCTP without INIT, and without a connection */
+	CV_C_PASS_TO_TC,     /* XDP handed it on to tc, which counts it again */
+	CV_C_SENT,	     /* redirected to a real server or back to a client */
+	CV_C_RESOLVING,	     /* sent through the kernel's neighbour resolution */
+	CV_C_ANSWERED,	     /* an ICMP error went back */
+	CV_C_DROP_NODEST,    /* its connection's destination is gone */
+	CV_C_DROP_NOROUTE,   /* no route to the real server */
+	CV_C_DROP_LOCKED,    /* C5: the set was busy too long */
+	CV_C_DROP_FULL,	     /* the set holds only connections in a better state */
+	CV_C_DROP_OVERLOAD,  /* drop_packet, drop_entry */
+	CV_C_DROP_TTL,	     /* ran out, and an ICMP error must not answer it */
+	CV_C_DROP_TOOBIG,    /* over the MTU, and an ICMP error must not answer it */
+	CV_C_DROP_ERROR,     /* a helper failed */
+	CV_C_FRAGMENT,	   /* fragments and GSO packets in parts, which count again as they come */
+	CV_C_CONN_NEW,	   /* connections made */
+	CV_C_CONN_EXPIRED, /* ended by their timer */
+	CV_C_CONN_EVICTED, /* ended early because their set was full */
+	CV_C_DROP_NOCALL,  /* for a service with --pe sip, and no Call-ID in it */
+	CV_C_PASS_NETFILTER, /* handed to the host's netfilter; counted again if it comes to culvert0 */
 	CV_C_COUNT = 32
 };
 
@@ -382,14 +382,17 @@ struct cv_causes {
 struct cv_device {
 	__u32 flags;
 };
-#define CV_DEV_XDP_XMIT 0x0001U	/* takes frames by XDP_REDIRECT */
-#define CV_DEV_ATTACHED 0x0002U	/* carries our programs */
+#define CV_DEV_XDP_XMIT 0x0001U /* takes frames by XDP_REDIRECT */
+#define CV_DEV_ATTACHED 0x0002U /* carries our programs */
 #define CV_DEV_XDP 0x0004U	/* ... XDP among them */
-#define CV_DEV_FORWARD4 0x0008U	/* forwards because we turned that on: the library's own note */
+#define CV_DEV_FORWARD4 0x0008U /* forwards because we turned that on: the library's own note */
 #define CV_DEV_FORWARD6 0x0010U
 
 /* The culvert0 device's link-layer address: it is never seen on a wire. */
-#define CV_CULVERT0_MAC { 0x02, 0x63, 0x76, 0x6c, 0x74, 0x30 }
+#define CV_CULVERT0_MAC                            \
+	{                                          \
+		0x02, 0x63, 0x76, 0x6c, 0x74, 0x30 \
+	}
 
 /*
  * Global variable `uplinks`: an attached device's own address, at ifindex %
@@ -400,20 +403,20 @@ struct cv_device {
 struct cv_uplink {
 	__u32 ifindex;
 	__u8 mac[6];
-	__u16 replies;	/* mostly answers of masq connections come in here: look for those first */
+	__u16 replies; /* mostly answers of masq connections come in here: look for those first */
 };
 
 /* ---- geometry ------------------------------------------------------------ */
 
 /* Fixed when an instance is made; constants to the verifier and the JIT. */
 struct cv_geometry {
-	__u32 version;		/* CV_LAYOUT_VERSION */
-	__u32 sets4, sets6;	/* sets of the connection tables */
+	__u32 version;	    /* CV_LAYOUT_VERSION */
+	__u32 sets4, sets6; /* sets of the connection tables */
 	__u32 max_services;
 	__u32 max_dests;
-	__u32 ncpus;		/* possible CPUs */
-	__u32 fib_src;		/* bpf_fib_lookup() knows BPF_FIB_LOOKUP_SRC */
-	__u64 hash_key[4];	/* random and odd */
+	__u32 ncpus;	   /* possible CPUs */
+	__u32 fib_src;	   /* bpf_fib_lookup() knows BPF_FIB_LOOKUP_SRC */
+	__u64 hash_key[4]; /* random and odd */
 	__u64 netns_cookie;
 };
 /*
@@ -430,9 +433,9 @@ static inline __u32 cv_counters_at(const volatile struct cv_geometry *geo, __u32
 
 /* What the sweeper keeps; the clock every packet reads stands alone. */
 struct cv_clock {
-	__u32 now;		/* ticks */
-	__s32 drop_counter;	/* drop_packet: new connections until the next one that is dropped */
-	__u32 free_pages;	/* of memory; 0: nobody looks (bpf/memory.bpf.c) */
+	__u32 now;	    /* ticks */
+	__s32 drop_counter; /* drop_packet: new connections until the next one that is dropped */
+	__u32 free_pages;   /* of memory; 0: nobody looks (bpf/memory.bpf.c) */
 } CV_ALIGNED;
 
 /* Global variable of fragment.h: the next slot of the pool of fragments, the last queue's number. */

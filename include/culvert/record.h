@@ -9,11 +9,11 @@ struct cv_conn_record {
 	union cv_addr caddr, vaddr;
 	__be16 cport, vport, dport;
 	__u8 proto;
-	__u8 flags;	/* CV_RECORD_* */
-	__u32 dest;	/* index of the destination, which is in its service */
-	__u32 ctl;	/* CV_CTL_STATE, _INACTIVE, _NOOUTPUT, _TEMPLATE */
-	__u32 timeout;	/* ticks from a packet to the end */
-	__u32 left;	/* ticks until it ends */
+	__u8 flags;    /* CV_RECORD_* */
+	__u32 dest;    /* index of the destination, which is in its service */
+	__u32 ctl;     /* CV_CTL_STATE, _INACTIVE, _NOOUTPUT, _TEMPLATE */
+	__u32 timeout; /* ticks from a packet to the end */
+	__u32 left;    /* ticks until it ends */
 	__u32 fwmark;
 	__u32 in_pkts;
 };

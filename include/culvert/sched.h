@@ -32,11 +32,11 @@ struct cv_table {
 	__u32 dest[CV_TABLE_PIECE];
 };
 
-#define CV_SH_SLOTS 256		/* IP_VS_SH_TAB_SIZE, IP_VS_DH_TAB_SIZE */
+#define CV_SH_SLOTS 256 /* IP_VS_SH_TAB_SIZE, IP_VS_DH_TAB_SIZE */
 
 /* Of Debian's CONFIG_IP_VS_MH_TAB_INDEX=12, the default: the fifth of the kernel's primes. */
 #define CV_MH_SLOTS 4093
-#define CV_MH_TURN_BITS 6	/* no destination gets more than 2^6 - 1 slots a turn */
+#define CV_MH_TURN_BITS 6 /* no destination gets more than 2^6 - 1 slots a turn */
 
 /* Pieces of the largest table. */
 #define CV_TABLE_PIECES ((CV_MH_SLOTS + CV_TABLE_PIECE - 1) / CV_TABLE_PIECE)

@@ -13,13 +13,16 @@
 
 #define CV_TRACKED_PREFIX 0xc5000000U
 #define CV_TRACKED_MASK 0xff000000U
-#define CV_TRACKED_OWN_PORT 0x00400000U	/* the packet keeps its port */
+#define CV_TRACKED_OWN_PORT 0x00400000U /* the packet keeps its port */
 #define CV_TRACKED_DEST 0x003fffffU	/* index of the destination */
 
 /*
  * The first two bytes of that source address, which no other frame of culvert0's has (CV_CULVERT0_MAC);
  * the value stands behind, in network byte order.
  */
-#define CV_TRACKED_MAC { 0x06, 0x63 }
+#define CV_TRACKED_MAC     \
+	{                  \
+		0x06, 0x63 \
+	}
 
 #endif

@@ -14,8 +14,8 @@
  * of IPPROTO_*. Never 0.
  */
 static inline __attribute__((always_inline)) __u32 cv_vip_key(const volatile __u64 key[4], int v6,
-							      const union cv_addr *vaddr, __be16 vport,
-							      __u8 proto)
+							      const union cv_addr *vaddr,
+							      __be16 vport, __u8 proto)
 {
 	__u64 x;
 

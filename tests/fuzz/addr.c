@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ipvlan_args a;
 	struct change c = {};
 
-	if (ipvlan_args_parse(&a, words_cut("addr", text, argv), argv) == 0 && parse_change(&a, &c) == 0 && (!c.dev || !c.addrs.n))
+	if (ipvlan_args_parse(&a, words_cut("addr", text, argv), argv) == 0 &&
+	    parse_change(&a, &c) == 0 && (!c.dev || !c.addrs.n))
 		abort();
 	cleanup_change(&c);
 	free(text);

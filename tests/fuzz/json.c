@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(doc != NULL);
 	back = json_string_value(json_array_get(json_object_get(doc, "names"), 0));
 	must(back != NULL);
-	if (plain)	/* jansson takes valid UTF-8 alone */
+	if (plain) /* jansson takes valid UTF-8 alone */
 		must(strcmp(back, text) == 0);
 	json_decref(plain);
 	json_decref(doc);

@@ -22,12 +22,14 @@ static void check_conn(const struct cv_conn_info *c)
 	out_init(&out, -1);
 	conn_line_write(&out, c);
 	out.buf[out.len] = '\0';
-	for (char *w = strtok_r(out.buf, " \n", &rest); w && n < 63; w = strtok_r(NULL, " \n", &rest))
+	for (char *w = strtok_r(out.buf, " \n", &rest); w && n < 63;
+	     w = strtok_r(NULL, " \n", &rest))
 		words[n++] = w;
 	words[n] = NULL;
-	if (conn_line_read(n, words, &again) || again.proto != c->proto || again.state != c->state ||
-	    again.cport != c->cport || again.dport != c->dport || again.timeout != c->timeout ||
-	    memcmp(&again.caddr, &c->caddr, sizeof(c->caddr)) || memcmp(&again.vaddr, &c->vaddr, sizeof(c->vaddr)) ||
+	if (conn_line_read(n, words, &again) || again.proto != c->proto ||
+	    again.state != c->state || again.cport != c->cport || again.dport != c->dport ||
+	    again.timeout != c->timeout || memcmp(&again.caddr, &c->caddr, sizeof(c->caddr)) ||
+	    memcmp(&again.vaddr, &c->vaddr, sizeof(c->vaddr)) ||
 	    memcmp(&again.daddr, &c->daddr, sizeof(c->daddr)))
 		abort();
 }

@@ -14,7 +14,8 @@ static inline int words_cut(const char *command, char *text, char *argv[WORDS + 
 	int argc = 1;
 
 	argv[0] = name;
-	for (char *w = strtok_r(text, " \n", &rest); w && argc < WORDS; w = strtok_r(NULL, " \n", &rest))
+	for (char *w = strtok_r(text, " \n", &rest); w && argc < WORDS;
+	     w = strtok_r(NULL, " \n", &rest))
 		argv[argc++] = w;
 	argv[argc] = NULL;
 	return argc;

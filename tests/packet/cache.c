@@ -15,7 +15,7 @@
 #include "case.h"
 
 #define MINUTES (60 * CV_HZ)
-#define MOST 16384	/* addresses a service may have before idle ones go */
+#define MOST 16384 /* addresses a service may have before idle ones go */
 
 static uint32_t service, r1, r2;
 
@@ -247,7 +247,8 @@ static void sets_shrink(void **state)
 	expect_equal("the less loaded one", call(0, 1, 0), 2);
 	expect_equal("r1 has left", call(0, 0, 1), 2);
 	at(62);
-	expect_equal("of equals the last that joined leaves, and is chosen once more", call(1, 1, 1), 1);
+	expect_equal("of equals the last that joined leaves, and is chosen once more",
+		     call(1, 1, 1), 1);
 	expect_equal("r1 has left", call(1, 0, 1), 2);
 	at(1000);
 	expect_equal("the last one stays", call(1, 0, 1), 2);

@@ -202,7 +202,7 @@ void expect_fate(struct path *p, enum door door, const struct packet *in, enum f
 	path_send(p, door, &f, in->mark, &o);
 	if (o.fate != fate)
 		fault("%s: %s, expected %s", door_names[door], fate_names[o.fate],
-			 fate_names[fate]);
+		      fate_names[fate]);
 }
 
 void expect_sent(struct path *p, enum door door, const struct packet *in, const struct packet *out,
@@ -300,7 +300,7 @@ void expect_counts(struct path *p, uint32_t dest, uint32_t active, uint32_t inac
 
 	if (d->activeconns != active || d->inactconns != inactive)
 		fault("destination %u has %u active and %u inactive connections, expected %u and %u",
-			 dest, d->activeconns, d->inactconns, active, inactive);
+		      dest, d->activeconns, d->inactconns, active, inactive);
 }
 
 void expect_audit(struct path *p)
@@ -344,7 +344,7 @@ static bool has_id_of_ours(const struct outcome *o, bool tunnels)
 	if (o->fate != SENT)
 		return false;
 	if (frame[12] == 0x86 && frame[13] == 0xdd)
-		return tunnels;		/* in fragments */
+		return tunnels; /* in fragments */
 	return frame[12] == 0x08 && frame[13] == 0 &&
 	       (tunnels || frame[ETH_HLEN + offsetof(struct iphdr, protocol)] == IPPROTO_ICMP);
 }
@@ -354,7 +354,8 @@ bool doors_agree(const struct outcome *by_xdp, const struct outcome *by_tc, bool
 	struct frame x = by_xdp->out;
 
 	if (by_xdp->fate != by_tc->fate)
-		return breaks("XDP %s it, tc %s it", fate_names[by_xdp->fate], fate_names[by_tc->fate]);
+		return breaks("XDP %s it, tc %s it", fate_names[by_xdp->fate],
+			      fate_names[by_tc->fate]);
 	if (by_xdp->fate == DROPPED || frame_differs(&x, &by_tc->out, 12) < 0)
 		return true;
 	if (has_id_of_ours(by_xdp, tunnels))

@@ -88,11 +88,11 @@ extern struct path *path;
 /* main() of a test program: loads `path` with these sizes and runs the group. */
 int packet_main(int argc, char **argv, const struct sizes *sizes, const char *name,
 		const struct CMUnitTest *tests, size_t n);
-#define PACKET_MAIN(name, sizes, tests)                                                      \
-	int main(int argc, char **argv)                                                      \
-	{                                                                                    \
-		return packet_main(argc, argv, sizes, name, tests,                           \
-				   sizeof(tests) / sizeof((tests)[0]));                      \
+#define PACKET_MAIN(name, sizes, tests)                                 \
+	int main(int argc, char **argv)                                 \
+	{                                                               \
+		return packet_main(argc, argv, sizes, name, tests,      \
+				   sizeof(tests) / sizeof((tests)[0])); \
 	}
 
 #endif

@@ -13,6 +13,7 @@
 typedef const char *(*cell_settings)(const json_t *fact, struct talk *t);
 
 /* All facts of this kind in a recording, which has so many cells. */
-void cells_play(const char *recording, const char *kind, unsigned int cells, cell_settings set, bool v6);
+void cells_play(const char *recording, const char *kind, unsigned int cells, cell_settings set,
+		bool v6);
 
 #endif

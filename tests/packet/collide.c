@@ -15,7 +15,7 @@
 
 #define SETS 256
 #define SLOTS (SETS * CV_WAYS)
-#define MANY 512	/* a quarter of the table: spread, they all find room */
+#define MANY 512 /* a quarter of the table: spread, they all find room */
 #define KEYS 6
 
 static struct frame base[2];
@@ -41,10 +41,11 @@ static void begin(struct path *p)
 	path_reset(p);
 	for (int v6 = 0; v6 < 2; v6++) {
 		simple_service(p, v6, IPPROTO_TCP);
-		frame_build(&base[v6], &(struct packet){ .v6 = v6, .flags = ACK,
+		frame_build(&base[v6], &(struct packet){ .v6 = v6,
+							 .flags = ACK,
 							 .src = v6 ? "2001:db8::" : "10.0.0.2" });
 	}
-	p->settings->sloppy_tcp = 1;	/* established at once: nothing gives way to them */
+	p->settings->sloppy_tcp = 1; /* established at once: nothing gives way to them */
 }
 
 /* How many of the clients found room. */
@@ -94,7 +95,8 @@ static void find_colliding(struct path *p, bool v6, struct client *out, uint32_t
 			}
 		}
 		memset(p->tags[v6], 0, SETS * sizeof(struct cv_tags));
-		memset(p->conns[v6], 0, SLOTS * (v6 ? sizeof(struct cv_conn6) : sizeof(struct cv_conn4)));
+		memset(p->conns[v6], 0,
+		       SLOTS * (v6 ? sizeof(struct cv_conn6) : sizeof(struct cv_conn4)));
 	}
 	memset(p->dests, 0, p->geo.max_dests * sizeof(*p->dests));
 }
@@ -124,7 +126,8 @@ static void aimed_at_a_key(void **state)
 	for (int v6 = 0; v6 < 2; v6++) {
 		find_colliding(path, v6, aimed[v6], COLLIDING);
 		sent(path, v6, aimed[v6], COLLIDING);
-		assert_in_range(fullest(path, v6), CV_WAYS - 3, CV_WAYS);	/* four places are left for second choices */
+		assert_in_range(fullest(path, v6), CV_WAYS - 3,
+				CV_WAYS); /* four places are left for second choices */
 	}
 	for (uint64_t key = 2; key < 2 + KEYS; key++) {
 		another_key(key * 0x1234567);
@@ -140,18 +143,19 @@ static void aimed_at_a_key(void **state)
 static struct client shaped(unsigned int shape, uint32_t n)
 {
 	switch (shape) {
-	case 0:	/* the low bits are the same */
+	case 0: /* the low bits are the same */
 		return (struct client){ 0x20000001 + (n << 16), 1024 };
-	case 1:	/* only the port's high byte differs, and the address's */
+	case 1: /* only the port's high byte differs, and the address's */
 		return (struct client){ 0x20000000 + (n / 64 << 24), (uint16_t)(n % 64 << 10) };
-	case 2:	/* sums of address and port are equal */
+	case 2: /* sums of address and port are equal */
 		return (struct client){ 0x21000000 + n, (uint16_t)(30000 - n) };
-	case 3:	/* their exclusive or is */
+	case 3: /* their exclusive or is */
 		return (struct client){ 0x22000000 ^ n, (uint16_t)(n ^ 0x5555) };
-	case 4:	/* steps of a Fibonacci hash */
+	case 4: /* steps of a Fibonacci hash */
 		return (struct client){ 0x20000000 | n * 0x9e3779b1U >> 3, 4000 };
 	default: /* powers of two, in pairs */
-		return (struct client){ 0x24000000 ^ 1U << n % 24 ^ 1U << n / 24 % 24, (uint16_t)(1024 + n / 576) };
+		return (struct client){ 0x24000000 ^ 1U << n % 24 ^ 1U << n / 24 % 24,
+					(uint16_t)(1024 + n / 576) };
 	}
 }
 
@@ -164,8 +168,9 @@ static void aimed_at_any_key(void **state)
 		for (unsigned int i = 0; i < 2 * 6; i++) {
 			for (uint32_t n = 0; n < MANY; n++)
 				c[n] = shaped(i / 2, n);
-			now_playing("key %lu, shape %u, IPv%d", (unsigned long)key, i / 2, i % 2 ? 6 : 4);
-			if (i / 2 == 5)	/* pairs of powers of two come twice */
+			now_playing("key %lu, shape %u, IPv%d", (unsigned long)key, i / 2,
+				    i % 2 ? 6 : 4);
+			if (i / 2 == 5) /* pairs of powers of two come twice */
 				sent(path, i % 2, c, MANY);
 			else
 				expect_equal("connections", sent(path, i % 2, c, MANY), MANY);

@@ -11,15 +11,15 @@
 
 struct service_spec {
 	bool v6;
-	const char *addr;	/* NULL: the virtual address */
-	uint16_t port;		/* host byte order; 0: 80 */
+	const char *addr; /* NULL: the virtual address */
+	uint16_t port;	  /* host byte order; 0: 80 */
 	bool any_port;
-	uint8_t proto;		/* 0: TCP */
-	uint32_t fwmark;	/* a fwmark service: nothing above but v6 counts */
+	uint8_t proto;	 /* 0: TCP */
+	uint32_t fwmark; /* a fwmark service: nothing above but v6 counts */
 	enum cv_sched sched;
-	uint32_t flags;		/* CV_SVC_* */
-	uint32_t timeout;	/* of persistence, s */
-	uint32_t pe;		/* 1: sip */
+	uint32_t flags;	  /* CV_SVC_* */
+	uint32_t timeout; /* of persistence, s */
+	uint32_t pe;	  /* 1: sip */
 };
 
 /* Their index. */
@@ -27,14 +27,14 @@ uint32_t service_add(struct path *p, const struct service_spec *spec);
 void service_remove(struct path *p, uint32_t service);
 
 struct dest_spec {
-	const char *addr;	/* NULL: server `number` */
-	unsigned int number;	/* 1 to SERVERS; 0: r1 */
-	uint16_t port;		/* 0: the service's */
-	enum cv_method method;	/* CV_MASQ, which is 0, means CV_DROUTE here; see `masq` */
+	const char *addr;      /* NULL: server `number` */
+	unsigned int number;   /* 1 to SERVERS; 0: r1 */
+	uint16_t port;	       /* 0: the service's */
+	enum cv_method method; /* CV_MASQ, which is 0, means CV_DROUTE here; see `masq` */
 	bool masq;
-	int32_t weight;		/* 0: 1; WEIGHT_ZERO */
+	int32_t weight; /* 0: 1; WEIGHT_ZERO */
 	uint32_t u_threshold, l_threshold;
-	uint32_t flags;		/* more CV_DEST_* */
+	uint32_t flags; /* more CV_DEST_* */
 };
 #define WEIGHT_ZERO (-1)
 

@@ -76,7 +76,7 @@ static void order(void **state)
 {
 	for (unsigned int i = 0; i < STAGES; i++) {
 		for (unsigned int k = i + 1; k < STAGES; k++) {
-			if (i == 1 && k == 2)	/* CLOSE and TIME_WAIT are alike */
+			if (i == 1 && k == 2) /* CLOSE and TIME_WAIT are alike */
 				continue;
 			check_pair(&stages[i], &stages[k], (uint16_t)(i + k) % CV_WAYS);
 		}
@@ -145,8 +145,8 @@ static void expired_first(void **state)
 	path_reset(path);
 	simple_service(path, false, IPPROTO_TCP);
 	for (uint16_t n = 0; n < CV_WAYS; n++)
-		reach(n, &stages[2]);	/* TIME_WAIT: 2 min */
-	say(3, RST); /* CLOSE: 10 s */
+		reach(n, &stages[2]); /* TIME_WAIT: 2 min */
+	say(3, RST);		      /* CLOSE: 10 s */
 	path_advance(path, 11 * CV_HZ);
 	assert_int_equal(say(100, SYN), SENT);
 	assert_false(lives(3));
@@ -169,7 +169,7 @@ static void full(void **state)
 		for (uint16_t n = 0; n < CV_WAYS; n++)
 			reach(n, &stages[STAGES - 1]);
 		assert_int_equal(case_play(path, (enum door)door, &refused), 0);
-		path_advance(path, 890 * CV_HZ);	/* of 900 that they live */
+		path_advance(path, 890 * CV_HZ); /* of 900 that they live */
 		assert_int_equal(case_play(path, (enum door)door, &refused), 0);
 		expect_counts(path, 0, CV_WAYS, 0);
 		expect_audit(path);
@@ -258,7 +258,8 @@ static void same_tags(void **state)
 			/* From now on every entry has the newcomer's tag, which its key does not fit. */
 			for (uint32_t slot = 0; slot < CV_WAYS; slot++) {
 				if (*table_tag(path, false, slot))
-					set_client(table_tag(path, false, slot), *table_tag(path, false, 0));
+					set_client(table_tag(path, false, slot),
+						   *table_tag(path, false, 0));
 			}
 		}
 		assert_int_equal(path_cause(path, CV_C_CONN_NEW), CV_WAYS);

@@ -75,7 +75,8 @@ static void begin(const struct shape *s)
 {
 	path_reset(path);
 	simple_service(path, s->v6, IPPROTO_TCP);
-	frame_build(&base, &(struct packet){ .v6 = s->v6, .src = s->v6 ? "2001:db8::" : "10.0.0.2" });
+	frame_build(&base,
+		    &(struct packet){ .v6 = s->v6, .src = s->v6 ? "2001:db8::" : "10.0.0.2" });
 }
 
 /* Checksums are nobody's business here. */
@@ -137,9 +138,11 @@ static void fill(void **state)
 		begin(&shapes[i]);
 		establish(&shapes[i], 0, conns);
 		lost = cause(CV_C_DROP_FULL) + cause(CV_C_CONN_EVICTED);
-		print_message("%s: %lu of %u found no room\n", shapes[i].what, (unsigned long)lost, conns);
+		print_message("%s: %lu of %u found no room\n", shapes[i].what, (unsigned long)lost,
+			      conns);
 		now_playing("%s", shapes[i].what);
-		expect_equal("connections", table_count(path, shapes[i].v6), (long)cause(CV_C_CONN_NEW));
+		expect_equal("connections", table_count(path, shapes[i].v6),
+			     (long)cause(CV_C_CONN_NEW));
 		if (lost > conns / 1000)
 			fault("%lu of %u found no room", (unsigned long)lost, conns);
 		expect_audit(path);
@@ -163,9 +166,11 @@ static uint32_t flood(uint32_t established, uint32_t idle_ticks)
 	for (uint32_t n = 0; n < CONNS; n++)
 		send_client(&shapes[1], n, SYN);
 	lost = before - count_established(false);
-	print_message("idle for %u s: %u of %u established connections lost, %lu of %u SYNs dropped\n",
-		      idle_ticks / CV_HZ, lost, before, (unsigned long)cause(CV_C_DROP_FULL), CONNS);
-	figure("attacks.syns", CONNS, "SYNs that flood tables full or half full of established connections");
+	print_message(
+		"idle for %u s: %u of %u established connections lost, %lu of %u SYNs dropped\n",
+		idle_ticks / CV_HZ, lost, before, (unsigned long)cause(CV_C_DROP_FULL), CONNS);
+	figure("attacks.syns", CONNS,
+	       "SYNs that flood tables full or half full of established connections");
 	figure("attacks.lost", lost, "of the established connections lost");
 	expect_audit(path);
 	return lost;
@@ -226,9 +231,9 @@ static void one_client_without_end(void **state)
 	begin(&shapes[0]);
 	establish(&shapes[0], 0, CONNS / 4);
 	before = count_established(false);
-	for (uint32_t n = 0; n < 1U << 16; n++) {	/* it has no more ports than that */
+	for (uint32_t n = 0; n < 1U << 16; n++) { /* it has no more ports than that */
 		send_client(&greedy, n, SYN);
-		if (n < CONNS / 4)	/* as many of the default table's; the others stay half open */
+		if (n < CONNS / 4) /* as many of the default table's; the others stay half open */
 			send_client(&greedy, n, ACK);
 	}
 	for (uint32_t n = 0; n < arrived; n++) {
@@ -238,7 +243,8 @@ static void one_client_without_end(void **state)
 	print_message("%u of %u newcomers were lost to one client\n", lost, arrived);
 	expect_equal("established before", before, CONNS / 4);
 	assert_in_range(lost, 0, arrived / 1000);
-	assert_in_range(count_established(false), before + arrived - lost, before + arrived + CONNS / 4);
+	assert_in_range(count_established(false), before + arrived - lost,
+			before + arrived + CONNS / 4);
 	expect_audit(path);
 }
 

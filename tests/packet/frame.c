@@ -181,11 +181,12 @@ static const struct {
 	const char *name;
 	uint8_t type;
 } chunks[] = {
-	{ "DATA", 0 },		{ "INIT", 1 },	      { "INIT_ACK", 2 },     { "SACK", 3 },
-	{ "HEARTBEAT", 4 },	{ "HEARTBEAT_ACK", 5 }, { "ABORT", 6 },	     { "SHUTDOWN", 7 },
-	{ "SHUTDOWN_ACK", 8 },	{ "ERROR", 9 },	      { "COOKIE_ECHO", 10 }, { "COOKIE_ACK", 11 },
-	{ "ECNE", 12 },		{ "CWR", 13 },	      { "SHUTDOWN_COMPLETE", 14 }, { "AUTH", 15 },
-	{ "ASCONF", 0xc1 },
+	{ "DATA", 0 },	{ "INIT", 1 },	       { "INIT_ACK", 2 },
+	{ "SACK", 3 },	{ "HEARTBEAT", 4 },    { "HEARTBEAT_ACK", 5 },
+	{ "ABORT", 6 }, { "SHUTDOWN", 7 },     { "SHUTDOWN_ACK", 8 },
+	{ "ERROR", 9 }, { "COOKIE_ECHO", 10 }, { "COOKIE_ACK", 11 },
+	{ "ECNE", 12 }, { "CWR", 13 },	       { "SHUTDOWN_COMPLETE", 14 },
+	{ "AUTH", 15 }, { "ASCONF", 0xc1 },
 };
 
 static void put_chunk(struct frame *f, const struct packet *p, const char *name, size_t len)
@@ -205,7 +206,7 @@ static void put_chunk(struct frame *f, const struct packet *p, const char *name,
 	if (chunks[i].type == 0)
 		put_payload(f, p);
 	if (strncmp(name, "COOKIE_ECHO", 11) == 0)
-		append(f, 7);	/* the cookie, which is no multiple of four long */
+		append(f, 7); /* the cookie, which is no multiple of four long */
 	memcpy(c + 2, &(uint16_t){ htons((uint16_t)(f->len - at)) }, 2);
 	append(f, (at - f->len) & 3);
 }
@@ -217,7 +218,7 @@ static void put_sctp(struct frame *f, const struct packet *p, uint16_t sport, ui
 
 	memcpy(h, &sport, 2);
 	memcpy(h + 2, &dport, 2);
-	h[7] = 1;	/* the tag */
+	h[7] = 1; /* the tag */
 	for (const char *c = p->chunks ? p->chunks : "INIT"; *c && strcmp(c, "NO_CHUNK") != 0;) {
 		size_t len = strcspn(c, "+");
 
@@ -230,7 +231,8 @@ static void put_sctp(struct frame *f, const struct packet *p, uint16_t sport, ui
 
 static void put_transport(struct frame *f, const struct packet *p, uint8_t proto)
 {
-	uint16_t sport = htons(p->sport ? p->sport : 40000), dport = htons(p->dport ? p->dport : 80);
+	uint16_t sport = htons(p->sport ? p->sport : 40000),
+		 dport = htons(p->dport ? p->dport : 80);
 	uint32_t l4 = f->len;
 
 	if (proto == IPPROTO_TCP) {
@@ -252,7 +254,7 @@ static void put_transport(struct frame *f, const struct packet *p, uint8_t proto
 		udp->len = htons((uint16_t)(sizeof(*udp) + p->payload));
 		put_payload(f, p);
 		udp->check = transport_sum(f, l4, proto);
-		if (!udp->check)	/* 0 would say that there is none (RFC 768) */
+		if (!udp->check) /* 0 would say that there is none (RFC 768) */
 			udp->check = 0xffff;
 	} else if (proto == IPPROTO_SCTP) {
 		put_sctp(f, p, sport, dport);
@@ -348,9 +350,13 @@ void frame_tunnel(struct frame *f, const char *src, const char *dst)
 	} else {
 		struct iphdr *outer = append(f, sizeof(*outer));
 
-		*outer = (struct iphdr){ .version = 4, .ihl = 5, .ttl = ttl, .protocol = proto,
+		*outer = (struct iphdr){ .version = 4,
+					 .ihl = 5,
+					 .ttl = ttl,
+					 .protocol = proto,
 					 .frag_off = inner_v6 ? 0 : htons(0x4000),
-					 .saddr = s.v4, .daddr = d.v4 };
+					 .saddr = s.v4,
+					 .daddr = d.v4 };
 	}
 	memcpy(append(f, inner.len - ETH_LEN), ip, inner.len - ETH_LEN);
 	put_lengths(f, ETH_LEN, v6);
@@ -421,7 +427,8 @@ void frame_error(struct frame *f, struct icmp_error e)
 void frame_take_id(struct frame *f, const struct frame *from)
 {
 	if (frame_v6(f)) {
-		if (f->data[ETH_LEN + 6] == IPPROTO_FRAGMENT && from->data[ETH_LEN + 6] == IPPROTO_FRAGMENT)
+		if (f->data[ETH_LEN + 6] == IPPROTO_FRAGMENT &&
+		    from->data[ETH_LEN + 6] == IPPROTO_FRAGMENT)
 			memcpy(f->data + ETH_LEN + 44, from->data + ETH_LEN + 44, 4);
 		return;
 	}

@@ -28,7 +28,7 @@ struct frame {
 #define PSH 0x08
 #define ACK 0x10
 
-#define TTL_ZERO 256	/* of packet.ttl: 0 is the default there */
+#define TTL_ZERO 256 /* of packet.ttl: 0 is the default there */
 
 /* One byte of the finished frame, overwritten. Offsets from the network layer's start. */
 struct patch {
@@ -47,21 +47,22 @@ struct packet {
 	uint8_t proto;	       /* 0: TCP */
 	uint8_t flags;	       /* TCP */
 	bool no_flags;	       /* TCP with none of them; else 0 means SYN */
-	const char *chunks;    /* SCTP's, by their names, "+" between them; NULL: INIT. DATA has the payload */
-	bool no_sum;	       /* SCTP: the checksum is still to come, and 0 */
+	const char *
+		chunks; /* SCTP's, by their names, "+" between them; NULL: INIT. DATA has the payload */
+	bool no_sum; /* SCTP: the checksum is still to come, and 0 */
 	uint16_t ttl;
 	uint8_t tos;
 	bool df;
-	uint16_t frag;	       /* IPv4: the field, in host byte order; IPv6: that of a fragment header */
-	uint16_t payload;      /* bytes */
-	const void *text;      /* the payload's; NULL: any */
-	uint8_t options;       /* IPv4 options, in words of 4 bytes */
-	const char *ext;       /* IPv6 extension headers, one letter each: see frame.c */
-	uint16_t vlan;	       /* 802.1Q tag */
-	uint16_t pad;	       /* bytes behind the packet, as Ethernet pads */
-	uint16_t cut;	       /* bytes missing at the end */
-	const uint8_t *dmac;   /* NULL: the uplink's own */
-	uint32_t mark;	       /* skb->mark, where the door knows one */
+	uint16_t frag;	  /* IPv4: the field, in host byte order; IPv6: that of a fragment header */
+	uint16_t payload; /* bytes */
+	const void *text; /* the payload's; NULL: any */
+	uint8_t options;  /* IPv4 options, in words of 4 bytes */
+	const char *ext;  /* IPv6 extension headers, one letter each: see frame.c */
+	uint16_t vlan;	  /* 802.1Q tag */
+	uint16_t pad;	  /* bytes behind the packet, as Ethernet pads */
+	uint16_t cut;	  /* bytes missing at the end */
+	const uint8_t *dmac; /* NULL: the uplink's own */
+	uint32_t mark;	     /* skb->mark, where the door knows one */
 	struct patch patch[4];
 };
 

@@ -34,7 +34,8 @@ static void expect_server(enum door door, struct packet in, unsigned int number)
 /* A quiesced server keeps its connections, and gets no new ones. */
 static void quiesced(void **state)
 {
-	static const enum cv_sched scheds[] = { CV_SCHED_RR, CV_SCHED_WRR, CV_SCHED_LC, CV_SCHED_WLC };
+	static const enum cv_sched scheds[] = { CV_SCHED_RR, CV_SCHED_WRR, CV_SCHED_LC,
+						CV_SCHED_WLC };
 
 	for (unsigned int i = 0; i < 4 * DOORS; i++) {
 		enum door door = (enum door)(i % DOORS);
@@ -154,7 +155,7 @@ static void service_gone(void **state)
 		service_add(path, &(struct service_spec){ .port = 443 });
 		expect_server(door, first, 2);
 		service_remove(path, service);
-		expect_fate(path, door, &ack, DROPPED); /* a connection of the dead service */
+		expect_fate(path, door, &ack, DROPPED);	  /* a connection of the dead service */
 		expect_fate(path, door, &second, PASSED); /* no service: the stack's */
 		assert_int_equal(path_cause(path, CV_C_PASS_NOSERVICE), 1);
 		path->settings->expire_nodest_conn = 1;
@@ -241,7 +242,7 @@ static void set_busy(void **state)
  */
 static void fragment_of_the_dead(void **state)
 {
-	struct packet in = { .v6 = true, .ext = "F" };	/* whole by itself (RFC 6946) */
+	struct packet in = { .v6 = true, .ext = "F" }; /* whole by itself (RFC 6946) */
 
 	for (int door = 0; door < DOORS; door++) {
 		uint32_t dest;
@@ -250,7 +251,7 @@ static void fragment_of_the_dead(void **state)
 		now_playing("%s", door_names[door]);
 		dest = simple_service(path, true, IPPROTO_TCP);
 		path->settings->timeout[CV_TIMEOUT_TCP + CV_TCP_SYN_RECV] = CV_HZ;
-		expect_fate(path, door, &in, DROPPED);	/* goes in once more, on its own */
+		expect_fate(path, door, &in, DROPPED); /* goes in once more, on its own */
 		expect_counts(path, dest, 1, 0);
 		path_advance(path, 2 * CV_HZ);
 		path_sweep(path);
@@ -274,7 +275,7 @@ static void fragment_without_hops(void **state)
 		now_playing("%s, %s", door_names[door], i / DOORS ? "masq" : "droute");
 		service = service_add(path, &(struct service_spec){ .v6 = true });
 		dest_add(path, service, &(struct dest_spec){ .masq = i / DOORS });
-		expect_fate(path, door, &in, DROPPED);	/* goes in once more, on its own */
+		expect_fate(path, door, &in, DROPPED); /* goes in once more, on its own */
 		expect_fate(path, door, &last, DROPPED);
 		expect_equal("DROP_TTL", (long)path_cause(path, CV_C_DROP_TTL), 1);
 		expect_audit(path);
@@ -284,11 +285,15 @@ static void fragment_without_hops(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(fragment_without_hops),
 	cmocka_unit_test(fragment_of_the_dead),
-	cmocka_unit_test(quiesced),	    cmocka_unit_test(quiesced_expiring),
+	cmocka_unit_test(quiesced),
+	cmocka_unit_test(quiesced_expiring),
 	cmocka_unit_test(quiesced_template),
-	cmocka_unit_test(removed),	    cmocka_unit_test(removed_expiring),
-	cmocka_unit_test(service_gone),	    cmocka_unit_test(all_services_gone),
-	cmocka_unit_test(half_a_change),    cmocka_unit_test(scheduler_busy),
+	cmocka_unit_test(removed),
+	cmocka_unit_test(removed_expiring),
+	cmocka_unit_test(service_gone),
+	cmocka_unit_test(all_services_gone),
+	cmocka_unit_test(half_a_change),
+	cmocka_unit_test(scheduler_busy),
 	cmocka_unit_test(set_busy),
 };
 

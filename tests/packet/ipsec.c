@@ -14,7 +14,9 @@
 
 static struct packet from_client(bool v6, uint8_t proto)
 {
-	return (struct packet){ .v6 = v6, .proto = proto, .sport = 500, .dport = 500, .payload = 40 };
+	return (struct packet){
+		.v6 = v6, .proto = proto, .sport = 500, .dport = 500, .payload = 40
+	};
 }
 
 static struct packet from_server(bool v6, uint8_t proto)
@@ -51,7 +53,8 @@ static uint32_t begin(enum door door, bool v6, const struct dest_spec *server)
 
 	path_reset(path);
 	now_playing("%s, IPv%d", door_names[door], v6 ? 6 : 4);
-	service = service_add(path, &(struct service_spec){ .v6 = v6, .proto = IPPROTO_UDP, .port = 500 });
+	service = service_add(
+		path, &(struct service_spec){ .v6 = v6, .proto = IPPROTO_UDP, .port = 500 });
 	return dest_add(path, service, server);
 }
 
@@ -69,7 +72,7 @@ static void direct(void **state)
 		path_advance(path, 200 * CV_HZ);
 		path->dests[0].neigh_seen = path->clock->now;
 		expect_out(door, esp, NULL, NULL);
-		if (v6)		/* AH is an extension header there, to IPVS */
+		if (v6) /* AH is an extension header there, to IPVS */
 			expect_fate(path, door, &ah, PASSED);
 		else
 			expect_out(door, ah, NULL, NULL);
@@ -90,7 +93,8 @@ static void unrelated(void **state)
 	for (int i = 0; i < 2 * DOORS; i++) {
 		enum door door = (enum door)(i % DOORS);
 		bool v6 = i / DOORS;
-		struct packet esp = from_client(v6, IPPROTO_ESP), ike = from_client(v6, IPPROTO_UDP);
+		struct packet esp = from_client(v6, IPPROTO_ESP),
+			      ike = from_client(v6, IPPROTO_UDP);
 
 		begin(door, v6, &(struct dest_spec){});
 		ike.sport = 4500;
@@ -124,7 +128,8 @@ static void masq(void **state)
 static void gone(void **state)
 {
 	for (int door = 0; door < DOORS; door++) {
-		struct packet esp = from_client(false, IPPROTO_ESP), ike = from_client(false, IPPROTO_UDP);
+		struct packet esp = from_client(false, IPPROTO_ESP),
+			      ike = from_client(false, IPPROTO_UDP);
 		uint32_t dest = begin((enum door)door, false, &(struct dest_spec){});
 
 		expect_fate(path, (enum door)door, &ike, SENT);
@@ -138,10 +143,11 @@ static void gone(void **state)
 }
 
 /* What an ICMP error about the packet from `src` to `dst` becomes: the same about one from `to_src` to `to_dst`. */
-static void expect_error(enum door door, struct packet about, const char *src, const char *dst, const char *to_src,
-			 const char *to_dst)
+static void expect_error(enum door door, struct packet about, const char *src, const char *dst,
+			 const char *to_src, const char *to_dst)
 {
-	const struct icmp_error e = about.v6 ? (struct icmp_error){ 1, 4, 0 } : (struct icmp_error){ 3, 3, 0 };
+	const struct icmp_error e =
+		about.v6 ? (struct icmp_error){ 1, 4, 0 } : (struct icmp_error){ 3, 3, 0 };
 	struct frame in, want;
 	struct outcome o;
 	int at;
@@ -170,9 +176,10 @@ static void errors(void **state)
 		bool v6 = i / DOORS & 1;
 		struct packet about = from_client(v6, i / DOORS < 2 ? IPPROTO_ESP : IPPROTO_AH),
 			      ike = from_client(v6, IPPROTO_UDP);
-		const char *client = v6 ? CLIENT6 : CLIENT, *vip = v6 ? VIP6 : VIP, *real = server_addr(1, v6);
+		const char *client = v6 ? CLIENT6 : CLIENT, *vip = v6 ? VIP6 : VIP,
+			   *real = server_addr(1, v6);
 
-		if (v6 && about.proto == IPPROTO_AH)	/* an extension header to IPVS */
+		if (v6 && about.proto == IPPROTO_AH) /* an extension header to IPVS */
 			continue;
 		begin(door, v6, &(struct dest_spec){ .masq = true, .port = 500 });
 		path->settings->schedule_icmp = 1;
@@ -204,7 +211,8 @@ static void errors_unrelated(void **state)
 		path->settings->schedule_icmp = 1;
 		about.src = v6 ? VIP6 : VIP;
 		frame_build(&in, &about);
-		frame_error(&in, v6 ? (struct icmp_error){ 1, 4, 0 } : (struct icmp_error){ 3, 3, 0 });
+		frame_error(&in,
+			    v6 ? (struct icmp_error){ 1, 4, 0 } : (struct icmp_error){ 3, 3, 0 });
 		path_send(path, door, &in, 0, &o);
 		expect_equal("passed", o.fate, PASSED);
 		expect_equal("connections", table_count(path, v6), 0);
@@ -212,12 +220,8 @@ static void errors_unrelated(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(direct),
-	cmocka_unit_test(unrelated),
-	cmocka_unit_test(masq),
-	cmocka_unit_test(gone),
-	cmocka_unit_test(errors),
-	cmocka_unit_test(errors_unrelated),
+	cmocka_unit_test(direct), cmocka_unit_test(unrelated), cmocka_unit_test(masq),
+	cmocka_unit_test(gone),	  cmocka_unit_test(errors),    cmocka_unit_test(errors_unrelated),
 };
 
 PACKET_MAIN("ipsec", NULL, tests)

@@ -43,7 +43,8 @@ static const char *const allowed[2] = { "198.51.100.7", "2001:db8:9::1" };
 static const uint8_t master_mac[6] = { 2, 0, 0, 0, 0, 1 };
 
 enum hook { SLAVE_OUT, SLAVE_IN, MASTER_IN, MASTER_OUT, HOOKS };
-static const char *const hook_names[] = { "out of a slave", "into a slave", "into the master", "out of the master" };
+static const char *const hook_names[] = { "out of a slave", "into a slave", "into the master",
+					  "out of the master" };
 
 static struct ipvlan_bpf *skel;
 static uint32_t master_ifindex, slave_ifindex[SLAVES], policy, cpu;
@@ -95,7 +96,9 @@ static void put_address(const char *text, uint32_t slave)
 static void begin(uint64_t *r)
 {
 	static const uint32_t flags[] = { 0, CV_IPV_PRIVATE, CV_IPV_VEPA };
-	struct cv_ipv_master m = { .state = CV_IPV_LIVE, .ifindex = master_ifindex, .slots = SLAVES };
+	struct cv_ipv_master m = { .state = CV_IPV_LIVE,
+				   .ifindex = master_ifindex,
+				   .slots = SLAVES };
 	struct cv_ipv_port port = { .kind = CV_IPV_IS_MASTER };
 	uint32_t zero = 0, one = 1;
 	struct cv_ipv_addr_key key;
@@ -110,7 +113,9 @@ static void begin(uint64_t *r)
 	put(skel->maps.masters, &zero, &m);
 	put(skel->maps.ports, &master_ifindex, &port);
 	for (uint32_t i = 0; i < SLAVES; i++) {
-		struct cv_ipv_slave s = { .state = CV_IPV_LIVE, .ifindex = slave_ifindex[i], .has_allow = i == 0 };
+		struct cv_ipv_slave s = { .state = CV_IPV_LIVE,
+					  .ifindex = slave_ifindex[i],
+					  .has_allow = i == 0 };
 
 		port = (struct cv_ipv_port){ .kind = CV_IPV_IS_SLAVE, .index = i };
 		put(skel->maps.slaves, &i, &s);
@@ -131,18 +136,23 @@ static void begin(uint64_t *r)
 
 static void any_mac(uint64_t *r, uint8_t *mac)
 {
-	static const uint8_t macs[][6] = { { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 0, 9 },
-					   { 255, 255, 255, 255, 255, 255 }, { 0x33, 0x33, 0, 0, 0, 1 } };
+	static const uint8_t macs[][6] = { { 2, 0, 0, 0, 0, 1 },
+					   { 2, 0, 0, 0, 0, 1 },
+					   { 2, 0, 0, 0, 0, 9 },
+					   { 255, 255, 255, 255, 255, 255 },
+					   { 0x33, 0x33, 0, 0, 0, 1 } };
 
 	memcpy(mac, macs[mutate_random(r) % 5], 6);
 }
 
 static const char *any_address(uint64_t *r, bool v6)
 {
-	static const char *const v4s[] = { CLIENT, VIP, "172.16.0.9", "10.0.0.7", "0.0.0.0", "198.51.100.7" };
-	static const char *const v6s[] = { CLIENT6, "fd00::7", "::",	"2001:db8:9::1", "ff02::1", VIP6,
-					   "2001:db8::9", "fe80::1", "fe80::2", "fe80::3", "fe80::4", "fe80::5",
-					   "fe80::6", "fe80::7", "fe80::8", "fe80::9" };
+	static const char *const v4s[] = { CLIENT,     VIP,	  "172.16.0.9",
+					   "10.0.0.7", "0.0.0.0", "198.51.100.7" };
+	static const char *const v6s[] = { CLIENT6,   "fd00::7", "::",		"2001:db8:9::1",
+					   "ff02::1", VIP6,	 "2001:db8::9", "fe80::1",
+					   "fe80::2", "fe80::3", "fe80::4",	"fe80::5",
+					   "fe80::6", "fe80::7", "fe80::8",	"fe80::9" };
 
 	return v6 ? v6s[mutate_random(r) % 16] : v4s[mutate_random(r) % 6];
 }
@@ -150,7 +160,8 @@ static const char *any_address(uint64_t *r, bool v6)
 static void arp(uint64_t *r, struct frame *f)
 {
 	static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 };
-	union cv_addr from = addr_of(any_address(r, false), NULL), to = addr_of(any_address(r, false), NULL);
+	union cv_addr from = addr_of(any_address(r, false), NULL),
+		      to = addr_of(any_address(r, false), NULL);
 
 	memcpy(f->data + 12, head, sizeof(head));
 	f->data[21] = 1 + mutate_random(r) % 2;
@@ -164,7 +175,8 @@ static void arp(uint64_t *r, struct frame *f)
 static void neighbour(uint64_t *r, struct frame *f)
 {
 	static const uint8_t head[] = { 0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255 };
-	union cv_addr from = addr_of(any_address(r, true), NULL), to = addr_of(any_address(r, true), NULL);
+	union cv_addr from = addr_of(any_address(r, true), NULL),
+		      to = addr_of(any_address(r, true), NULL);
 	union cv_addr target = addr_of(any_address(r, true), NULL);
 	uint32_t at = 54;
 
@@ -226,7 +238,8 @@ static void look_for_icmp6(const struct frame *f, struct view *v)
 	uint8_t proto = f->data[20];
 	uint32_t at = 54;
 
-	if (proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT || proto == IPPROTO_DSTOPTS) {
+	if (proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+	    proto == IPPROTO_DSTOPTS) {
 		if (at + 8 > f->len)
 			return;
 		at += proto == IPPROTO_FRAGMENT ? 8 : (f->data[55] + 1) * 8U;
@@ -280,14 +293,16 @@ static uint32_t owner_of(const uint8_t *addr, bool v6)
 	if (!v6 || addr[0] != 0xfe || (addr[1] & 0xc0) != 0x80)
 		return SLAVES;
 	memcpy(&key.addr, addr, 16);
-	return bpf_map_lookup_elem(bpf_map__fd(skel->maps.addrs), &key, &value) ? SLAVES : value.slave;
+	return bpf_map_lookup_elem(bpf_map__fd(skel->maps.addrs), &key, &value) ? SLAVES :
+										  value.slave;
 }
 
 static bool may_send_from(uint32_t slave, const uint8_t *addr, bool v6)
 {
 	union cv_addr prefix = addr_of(allowed[v6], NULL);
 
-	return owner_of(addr, v6) == slave || (slave == 0 && memcmp(addr, &prefix, v6 ? 6 : 3) == 0);
+	return owner_of(addr, v6) == slave ||
+	       (slave == 0 && memcmp(addr, &prefix, v6 ? 6 : 3) == 0);
 }
 
 /* Without a source: DHCP, duplicate address detection, an ARP probe. */
@@ -300,7 +315,8 @@ static bool source_is_right(const struct frame *f, const struct view *v, uint32_
 	if (!all_zero(v->src, v6 ? 16 : 4))
 		return may_send_from(slave, v->src, v6);
 	return l2 && (v->kind == IS_ARP || (v6 && v->dst[0] == 0xff) ||
-		      (v->kind == IS_IPV4 && f->data[23] == IPPROTO_UDP && f->data[36] == 0 && f->data[37] == 67));
+		      (v->kind == IS_IPV4 && f->data[23] == IPPROTO_UDP && f->data[36] == 0 &&
+		       f->data[37] == 67));
 }
 
 /* ---- what must hold --------------------------------------------------------------------------- */
@@ -389,7 +405,8 @@ static bool check_copies(const struct shot *x)
 		return true;
 	if ((policy & CV_IPV_MODE) != CV_IPV_L2 || !(x->in->data[0] & 1))
 		return breaks("copied, which only groups are in l2");
-	if (x->hook == SLAVE_OUT && (x->counts.n[x->slave][CV_IPV_CLONES] || policy & (CV_IPV_PRIVATE | CV_IPV_VEPA)))
+	if (x->hook == SLAVE_OUT &&
+	    (x->counts.n[x->slave][CV_IPV_CLONES] || policy & (CV_IPV_PRIVATE | CV_IPV_VEPA)))
 		return breaks("copied to who must not get it");
 	return true;
 }
@@ -406,7 +423,8 @@ static bool check_bytes(const struct shot *x, const struct view *v)
 			memcpy(want.data + 22, master_mac, 6);
 		if (is_nd(v->icmp6) && !v->behind) /* options name it, and the checksum follows */
 			memcpy(want.data + 54, x->out.data + 54, want.len - 54);
-	} else if ((v->kind == IS_IPV4 && want.data[22] < 2) || (v->kind == IS_IPV6 && want.data[21] < 2)) {
+	} else if ((v->kind == IS_IPV4 && want.data[22] < 2) ||
+		   (v->kind == IS_IPV6 && want.data[21] < 2)) {
 		/* Put up to 2, to be put back behind the host's stack (V6). */
 		if (x->out.data[v->kind == IS_IPV4 ? 22 : 21] == 2) {
 			want.data[v->kind == IS_IPV4 ? 22 : 21] = 2;
@@ -423,8 +441,8 @@ static bool check_slave_out(const struct shot *x, const struct view *v)
 	bool l2 = (policy & CV_IPV_MODE) == CV_IPV_L2, dropped = x->verdict == TC_ACT_SHOT;
 
 	if (own[CV_IPV_TX_PACKETS] + drops(&x->counts, x->slave) != 1)
-		return breaks("counted %lu times as sent, %lu times as dropped", own[CV_IPV_TX_PACKETS],
-			      drops(&x->counts, x->slave));
+		return breaks("counted %lu times as sent, %lu times as dropped",
+			      own[CV_IPV_TX_PACKETS], drops(&x->counts, x->slave));
 	if (dropped != (drops(&x->counts, x->slave) == 1))
 		return breaks("counted as what it was not");
 	for (uint32_t i = 0; i < SLAVES; i++) {
@@ -450,7 +468,8 @@ static bool check_slave_in(const struct shot *x, const struct view *v)
 
 	if ((x->verdict == TC_ACT_UNSPEC) != (n == 1) || n > 1)
 		return breaks("let in %lu times, and said %d", n, x->verdict);
-	return x->verdict == TC_ACT_SHOT || frame_differs(x->in, &x->out, 0) < 0 || breaks("it came out changed");
+	return x->verdict == TC_ACT_SHOT || frame_differs(x->in, &x->out, 0) < 0 ||
+	       breaks("it came out changed");
 }
 
 static bool check_master(const struct shot *x, const struct view *v)
@@ -483,12 +502,14 @@ static bool check(const struct shot *x)
 
 static void run(struct shot *x, uint32_t from)
 {
-	const struct bpf_program *programs[] = { skel->progs.slave_out, skel->progs.slave_in, skel->progs.master_in,
-						 skel->progs.master_out };
-	struct __sk_buff ctx = { .ifindex = x->hook < MASTER_IN ? slave_ifindex[x->slave] : master_ifindex,
+	const struct bpf_program *programs[] = { skel->progs.slave_out, skel->progs.slave_in,
+						 skel->progs.master_in, skel->progs.master_out };
+	struct __sk_buff ctx = { .ifindex = x->hook < MASTER_IN ? slave_ifindex[x->slave] :
+								  master_ifindex,
 				 .ingress_ifindex = from };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = x->in->data, .data_size_in = x->in->len, .data_out = x->out.data,
-		    .data_size_out = sizeof(x->out.data), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = x->in->data, .data_size_in = x->in->len,
+		    .data_out = x->out.data, .data_size_out = sizeof(x->out.data), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
 	struct counts before;
 
 	read_counts(&before);
@@ -521,8 +542,8 @@ static void play_round(uint64_t round)
 				continue;
 			frame_print("in", &f);
 			frame_print("out", &x.out);
-			fail_msg("CULVERT_SEED=%lu, packet %d, %s %u, policy 0x%x, verdict %d: %s", round, i,
-				 hook_names[x.hook], x.slave, policy, x.verdict, broken);
+			fail_msg("CULVERT_SEED=%lu, packet %d, %s %u, policy 0x%x, verdict %d: %s",
+				 round, i, hook_names[x.hook], x.slave, policy, x.verdict, broken);
 		}
 	}
 	/* No slave has claimed more than its share, and none another's address. */
@@ -537,7 +558,8 @@ static void play_round(uint64_t round)
 static void storm(void **state)
 {
 	mutate_rounds(play_round, &sent_in, 200000, 10000000);
-	figure("attacks.ipvlan", sent_in, "malformed packets at ipvlan's hooks, none from another's address, each counted once");
+	figure("attacks.ipvlan", sent_in,
+	       "malformed packets at ipvlan's hooks, none from another's address, each counted once");
 	print_message("%lu packets\n", (unsigned long)sent_in);
 }
 

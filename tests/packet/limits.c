@@ -7,13 +7,28 @@
 #include "case.h"
 #include "facts.h"
 
-#define UNREACHABLE4 { 3, 3, 0 }
-#define UNREACHABLE6 { 1, 4, 0 }
-#define EXCEEDED4 { 11, 0, 0 }
-#define EXCEEDED6 { 3, 0, 0 }
+#define UNREACHABLE4    \
+	{               \
+		3, 3, 0 \
+	}
+#define UNREACHABLE6    \
+	{               \
+		1, 4, 0 \
+	}
+#define EXCEEDED4        \
+	{                \
+		11, 0, 0 \
+	}
+#define EXCEEDED6       \
+	{               \
+		3, 0, 0 \
+	}
 
-#define ANSWER(text, why, ...) \
-	{ .what = text, .in = __VA_ARGS__, .fate = SENT, .cause = CV_C_ANSWERED, .error = why }
+#define ANSWER(text, why, ...)                                                         \
+	{                                                                              \
+		.what = text, .in = __VA_ARGS__, .fate = SENT, .cause = CV_C_ANSWERED, \
+		.error = why                                                           \
+	}
 
 /* ---- no server --------------------------------------------------------------------- */
 
@@ -22,7 +37,8 @@ static void all_of_weight_0(struct path *p)
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 
 	for (int i = 0; i < 4; i++) {
-		uint32_t s = service_add(p, &(struct service_spec){ .v6 = i / 2, .proto = protos[i % 2] });
+		uint32_t s = service_add(p, &(struct service_spec){ .v6 = i / 2,
+								    .proto = protos[i % 2] });
 
 		dest_add(p, s, &(struct dest_spec){ .weight = WEIGHT_ZERO });
 	}
@@ -43,7 +59,8 @@ static const struct packet_case refused[] = {
 	ANSWER("an odd number of bytes", UNREACHABLE4, { .proto = IPPROTO_UDP, .payload = 11 }),
 	ANSWER("with TOS", UNREACHABLE4, { .tos = 0x1c }),
 	ANSWER("with DSCP", UNREACHABLE4, { .tos = 0xb8 }),
-	ANSWER("padded by Ethernet", UNREACHABLE4, { .proto = IPPROTO_UDP, .payload = 1, .pad = 17 }),
+	ANSWER("padded by Ethernet", UNREACHABLE4,
+	       { .proto = IPPROTO_UDP, .payload = 1, .pad = 17 }),
 	ANSWER("options", UNREACHABLE4, { .options = 3 }),
 	ANSWER("the longest that is quoted whole", UNREACHABLE4, { .payload = 548 - 40 }),
 	ANSWER("one byte longer", UNREACHABLE4, { .payload = 549 - 40 }),
@@ -54,7 +71,8 @@ static const struct packet_case refused[] = {
 	ANSWER("IPv6, an odd number of bytes", UNREACHABLE6, { .v6 = true, .payload = 33 }),
 	ANSWER("IPv6, extension headers", UNREACHABLE6, { .v6 = true, .ext = "HD" }),
 	ANSWER("IPv6, padded by Ethernet", UNREACHABLE6, { .v6 = true, .pad = 3 }),
-	ANSWER("IPv6, the longest that is quoted whole", UNREACHABLE6, { .v6 = true, .payload = 1232 - 60 }),
+	ANSWER("IPv6, the longest that is quoted whole", UNREACHABLE6,
+	       { .v6 = true, .payload = 1232 - 60 }),
 	ANSWER("IPv6, one byte longer", UNREACHABLE6, { .v6 = true, .payload = 1233 - 60 }),
 	ANSWER("IPv6, a large one", UNREACHABLE6, { .v6 = true, .payload = 1440 }),
 };
@@ -96,9 +114,11 @@ static void both_families(struct path *p)
 	simple_service(p, true, IPPROTO_UDP);
 }
 
-#define EXPIRE(text, why, ...)                                                           \
-	{ .what = text, .in = __VA_ARGS__, .fate = SENT, .cause = CV_C_ANSWERED, .error = why, \
-	  .conns = 1 }
+#define EXPIRE(text, why, ...)                                                         \
+	{                                                                              \
+		.what = text, .in = __VA_ARGS__, .fate = SENT, .cause = CV_C_ANSWERED, \
+		.error = why, .conns = 1                                               \
+	}
 
 /* The connection is made all the same: IPVS looks at the TTL when it sends. */
 static const struct packet_case ttl_cases[] = {
@@ -124,10 +144,9 @@ static struct packet_case mtu_case(const json_t *fact)
 {
 	const json_t *arrives = json_array_get(fact_get(fact, "arrives"), 0);
 	bool v6 = fact_number(fact, "ip") == 6;
-	struct packet_case c = { .what = "of a size over an MTU",
-				 .fate = SENT,
-				 .cause = CV_C_SENT,
-				 .conns = 1 };
+	struct packet_case c = {
+		.what = "of a size over an MTU", .fate = SENT, .cause = CV_C_SENT, .conns = 1
+	};
 
 	c.in = (struct packet){ .v6 = v6,
 				.proto = IPPROTO_UDP,

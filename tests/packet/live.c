@@ -53,11 +53,11 @@ static void becomes_live(void **state)
 	path_reset(path);
 	simple_service(path, false, IPPROTO_TCP);
 	say(&syn, 2);
-	assert_false(is_live(&syn));	/* SYN_RECV */
+	assert_false(is_live(&syn)); /* SYN_RECV */
 	say(&ack, 1);
-	assert_false(is_live(&ack));	/* this one made it ESTABLISHED, the long way */
+	assert_false(is_live(&ack)); /* this one made it ESTABLISHED, the long way */
 	say(&ack, CV_IN_PKTS - 3);
-	assert_false(is_live(&ack));	/* too few packets: they are counted in the entry */
+	assert_false(is_live(&ack)); /* too few packets: they are counted in the entry */
 	say(&ack, 1);
 	assert_true(is_live(&ack));
 	begin(&syn6, &ack6);
@@ -235,7 +235,8 @@ static __u32 *key_of(const struct packet *of)
  */
 static void twins(void **state)
 {
-	static const struct packet syn2 = { .sport = 40001 }, ack2 = { .sport = 40001, .flags = ACK };
+	static const struct packet syn2 = { .sport = 40001 },
+				   ack2 = { .sport = 40001, .flags = ACK };
 	struct cv_conn_common *entry;
 	__u32 *first;
 
@@ -252,7 +253,7 @@ static void twins(void **state)
 	begin(&syn, &ack);
 	*tag_of(&ack) |= CV_TAG_TWIN;
 	entry = table_find(path, &ack);
-	entry->timeout--;	/* the long way would say */
+	entry->timeout--; /* the long way would say */
 	say(&ack, 5);
 	assert_int_equal(entry->timeout, ESTABLISHED_TIMEOUT - 1);
 	*key_of(&ack) ^= 1;
@@ -263,7 +264,8 @@ static void twins(void **state)
 /* The keys are the same as well: both lose the short way. */
 static void same_key(void **state)
 {
-	static const struct packet syn2 = { .sport = 40001 }, ack2 = { .sport = 40001, .flags = ACK };
+	static const struct packet syn2 = { .sport = 40001 },
+				   ack2 = { .sport = 40001, .flags = ACK };
 	__u32 *first, key;
 
 	begin(&syn, &ack);
@@ -285,7 +287,8 @@ static void same_key(void **state)
 /* The same client's connections with two virtual addresses are twins. */
 static void same_client(void **state)
 {
-	static const struct packet other = { .dport = 81 }, other_ack = { .dport = 81, .flags = ACK };
+	static const struct packet other = { .dport = 81 },
+				   other_ack = { .dport = 81, .flags = ACK };
 	uint32_t dest = begin(&syn, &ack), dest2;
 
 	dest2 = dest_add(path, service_add(path, &(struct service_spec){ .port = 81 }),
@@ -347,12 +350,18 @@ static void several_addresses(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(becomes_live),	       cmocka_unit_test(entry_untouched),
-	cmocka_unit_test(timer),	       cmocka_unit_test(before_the_sweeper),
-	cmocka_unit_test(ends_with_the_state), cmocka_unit_test(deleted),
-	cmocka_unit_test(short_timeouts),      cmocka_unit_test(twins),
-	cmocka_unit_test(same_client),	       cmocka_unit_test(strangers),
-	cmocka_unit_test(same_key),	       cmocka_unit_test(changed_timeout),
+	cmocka_unit_test(becomes_live),
+	cmocka_unit_test(entry_untouched),
+	cmocka_unit_test(timer),
+	cmocka_unit_test(before_the_sweeper),
+	cmocka_unit_test(ends_with_the_state),
+	cmocka_unit_test(deleted),
+	cmocka_unit_test(short_timeouts),
+	cmocka_unit_test(twins),
+	cmocka_unit_test(same_client),
+	cmocka_unit_test(strangers),
+	cmocka_unit_test(same_key),
+	cmocka_unit_test(changed_timeout),
 	cmocka_unit_test(expired),
 	cmocka_unit_test(several_addresses),
 };

@@ -29,16 +29,23 @@ static const struct kind kinds[] = {
 	{ "IPIP, 4 in 6", .outer_v6 = true, .proto = IPPROTO_UDP },
 	{ "IPIP, 6 in 6", .v6 = true, .outer_v6 = true, .proto = IPPROTO_TCP },
 	{ "GUE, 4 in 4", .proto = IPPROTO_TCP, .tun_type = CV_TUN_GUE },
-	{ "GUE, 6 in 6", .v6 = true, .outer_v6 = true, .proto = IPPROTO_TCP, .tun_type = CV_TUN_GUE },
+	{ "GUE, 6 in 6", .v6 = true, .outer_v6 = true, .proto = IPPROTO_TCP,
+	  .tun_type = CV_TUN_GUE },
 	{ "GRE, 4 in 4", .proto = IPPROTO_TCP, .tun_type = CV_TUN_GRE },
-	{ "GRE, 6 in 6", .v6 = true, .outer_v6 = true, .proto = IPPROTO_TCP, .tun_type = CV_TUN_GRE },
+	{ "GRE, 6 in 6", .v6 = true, .outer_v6 = true, .proto = IPPROTO_TCP,
+	  .tun_type = CV_TUN_GRE },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static struct packet request(const struct kind *k)
 {
-	return (struct packet){ .v6 = k->v6, .proto = k->proto, .dport = 8001, .df = !k->v6,
-				.flags = k->proto == IPPROTO_TCP ? ACK : 0, .payload = 18, .tos = 0x28 };
+	return (struct packet){ .v6 = k->v6,
+				.proto = k->proto,
+				.dport = 8001,
+				.df = !k->v6,
+				.flags = k->proto == IPPROTO_TCP ? ACK : 0,
+				.payload = 18,
+				.tos = 0x28 };
 }
 
 static struct packet answer(const struct kind *k)
@@ -102,10 +109,13 @@ static uint32_t begin(const struct kind *k, struct frame *out)
 
 	path_reset(path);
 	now_playing("%s", k->name);
-	service = service_add(path, &(struct service_spec){ .v6 = k->v6, .proto = k->proto, .port = 8001 });
-	dest = dest_add(path, service, &(struct dest_spec){ .addr = server_addr(1, k->outer_v6),
-							     .port = k->masq ? 8080 : 0,
-							     .masq = k->masq, .method = CV_TUNNEL });
+	service = service_add(
+		path, &(struct service_spec){ .v6 = k->v6, .proto = k->proto, .port = 8001 });
+	dest = dest_add(path, service,
+			&(struct dest_spec){ .addr = server_addr(1, k->outer_v6),
+					     .port = k->masq ? 8080 : 0,
+					     .masq = k->masq,
+					     .method = CV_TUNNEL });
 	path->dests[dest].tun_type = k->tun_type;
 	path->dests[dest].tun_port = htons(6080);
 	syn.flags = SYN;
@@ -161,7 +171,8 @@ static void there_and_back(void **state)
 	for (unsigned int i = 0; i < KINDS && kinds[i].masq; i++) {
 		const struct kind *k = &kinds[i];
 		uint32_t dest = begin(k, NULL);
-		struct packet c = request(k), s = answer(k), to_s = translated(k, c, false), to_c = translated(k, s, true);
+		struct packet c = request(k), s = answer(k), to_s = translated(k, c, false),
+			      to_c = translated(k, s, true);
 		struct cv_conn_common before = *entry_of(k);
 
 		for (int n = 1; n < 10; n++) {
@@ -300,10 +311,18 @@ static void exceptions(void **state)
 {
 	const struct kind *nat_udp = &kinds[2], *ipip = &kinds[4];
 	struct packet p = request(nat_udp), plain = p;
-	const struct packet_case over = { .what = "too big", .in = { .dport = 8001, .flags = ACK, .df = true, .payload = 1441 },
-					  .fate = SENT, .cause = CV_C_ANSWERED, .error = { 3, 4, 1480 } };
-	const struct packet_case last_hop = { .what = "TTL", .in = { .dport = 8001, .flags = ACK, .ttl = 1 },
-					      .fate = SENT, .cause = CV_C_ANSWERED, .error = { 11, 0, 0 } };
+	const struct packet_case over = {
+		.what = "too big",
+		.in = { .dport = 8001, .flags = ACK, .df = true, .payload = 1441 },
+		.fate = SENT,
+		.cause = CV_C_ANSWERED,
+		.error = { 3, 4, 1480 }
+	};
+	const struct packet_case last_hop = { .what = "TTL",
+					      .in = { .dport = 8001, .flags = ACK, .ttl = 1 },
+					      .fate = SENT,
+					      .cause = CV_C_ANSWERED,
+					      .error = { 11, 0, 0 } };
 
 	begin(nat_udp, NULL);
 	p.patch[0] = (struct patch){ 26, 0 };
@@ -328,8 +347,10 @@ static void persistent_udp(void **state)
 	uint32_t service;
 
 	path_reset(path);
-	service = service_add(path, &(struct service_spec){ .proto = IPPROTO_UDP, .port = 8001,
-							     .flags = CV_SVC_PERSISTENT, .timeout = 300 });
+	service = service_add(path, &(struct service_spec){ .proto = IPPROTO_UDP,
+							    .port = 8001,
+							    .flags = CV_SVC_PERSISTENT,
+							    .timeout = 300 });
 	dest_add(path, service, &(struct dest_spec){ .number = 1, .port = 8080, .masq = true });
 	for (int i = 0; i < 2 * BUSY; i++)
 		send_one(&c);

@@ -25,9 +25,11 @@ static uint32_t pick(uint64_t *r, uint32_t n)
 
 static void random_transport(uint64_t *r, struct packet *p)
 {
-	static const uint16_t ports[] = { PORT_DR,  PORT_DR,   PORT_UDP,	PORT_MASQ, PORT_MASQ, PORT_IPIP,
-					  PORT_GUE, PORT_GRE, PORT_PERSISTENT, PORT_ONCE, 81, 21 };
-	static const uint8_t flags[] = { SYN, ACK, ACK, SYN | ACK, FIN | ACK, RST, ACK | PSH, SYN | FIN };
+	static const uint16_t ports[] = { PORT_DR,	   PORT_DR,   PORT_UDP, PORT_MASQ,
+					  PORT_MASQ,	   PORT_IPIP, PORT_GUE, PORT_GRE,
+					  PORT_PERSISTENT, PORT_ONCE, 81,	21 };
+	static const uint8_t flags[] = { SYN,	    ACK, ACK,	    SYN | ACK,
+					 FIN | ACK, RST, ACK | PSH, SYN | FIN };
 	static const uint8_t protos[] = { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_IPIP,
 					  IPPROTO_IPV6, IPPROTO_GRE,	IPPROTO_ESP,  IPPROTO_AH };
 
@@ -42,12 +44,14 @@ static void random_transport(uint64_t *r, struct packet *p)
 
 static void random_addresses(uint64_t *r, struct packet *p)
 {
-	static const char *const clients[2][4] = { { "10.0.0.2", "10.0.0.7", "172.16.0.9", "127.0.0.1" },
-						   { "fd00::2", "fd00::7", "2001:db8::9", "ff02::1" } };
+	static const char *const clients[2][4] = {
+		{ "10.0.0.2", "10.0.0.7", "172.16.0.9", "127.0.0.1" },
+		{ "fd00::2", "fd00::7", "2001:db8::9", "ff02::1" }
+	};
 	const char *client = clients[p->v6][pick(r, 16) ? pick(r, 3) : 3];
 
 	p->src = client;
-	if (!pick(r, 6)) {	/* a real server's answer */
+	if (!pick(r, 6)) { /* a real server's answer */
 		uint16_t port = p->dport;
 
 		p->src = server_addr(1 + pick(r, MUTATE_MASQ), p->v6);
@@ -63,8 +67,10 @@ static void random_addresses(uint64_t *r, struct packet *p)
 
 static struct packet random_packet(uint64_t *r)
 {
-	static const char *const chains[] = { "H", "D", "R", "HRD", "L", "LL", "HDF", "F", "DDDDDDDD", "RF", "FF", "N" };
-	static const uint16_t fragments[] = { 0x2000, 0x2001, 1, 2, 0x20, 0x1fff, 0x3fff, 0x8000, 0x2003 };
+	static const char *const chains[] = { "H",   "D", "R",	      "HRD", "L",  "LL",
+					      "HDF", "F", "DDDDDDDD", "RF",  "FF", "N" };
+	static const uint16_t fragments[] = { 0x2000, 0x2001, 1,      2,     0x20,
+					      0x1fff, 0x3fff, 0x8000, 0x2003 };
 	static const uint16_t sizes[] = { 0, 0, 0, 1, 7, 8, 63, 500, 1000, 1400 };
 	struct packet p = { .v6 = pick(r, 2) };
 
@@ -80,7 +86,7 @@ static struct packet random_packet(uint64_t *r)
 		p.options = (uint8_t)pick(r, 11);
 	if (p.v6 && (p.frag || !pick(r, 6)))
 		p.ext = p.frag ? "F" : chains[pick(r, sizeof(chains) / sizeof(chains[0]))];
-	if (p.v6 && p.frag)	/* its field has the offset in the high bits */
+	if (p.v6 && p.frag) /* its field has the offset in the high bits */
 		p.frag = (uint16_t)(p.frag << 3 | p.frag >> 13);
 	if (!pick(r, 32))
 		p.vlan = (uint16_t)(1 + pick(r, 4000));
@@ -131,9 +137,12 @@ static uint32_t some_place(uint64_t *r, const struct frame *f)
 
 void mutate_damage(uint64_t *r, struct frame *f)
 {
-	static const uint16_t edges[] = { 0, 1, 2, 7, 8, 19, 20, 28, 40, 0x7f, 0xff, 0x100, 0x1fff, 0x2000, 0x4000,
-					  0x7fff, 0x8000, 0xfff8, 0xffff };
-	static const uint8_t lengths[] = { 14, 14, 16, 18, 22, 24 };	/* IHL; total length; payload length */
+	static const uint16_t edges[] = { 0,	  1,	  2,	  7,	  8,	 19,	 20,
+					  28,	  40,	  0x7f,	  0xff,	  0x100, 0x1fff, 0x2000,
+					  0x4000, 0x7fff, 0x8000, 0xfff8, 0xffff };
+	static const uint8_t lengths[] = {
+		14, 14, 16, 18, 22, 24
+	}; /* IHL; total length; payload length */
 	uint32_t at = some_place(r, f), n;
 
 	switch (pick(r, 10)) {
@@ -146,21 +155,21 @@ void mutate_damage(uint64_t *r, struct frame *f)
 	case 2:
 		put16(f, at, edges[pick(r, sizeof(edges) / sizeof(edges[0]))]);
 		break;
-	case 3:		/* a length, off by a little */
+	case 3: /* a length, off by a little */
 		at = lengths[pick(r, sizeof(lengths))];
 		put16(f, at, (uint16_t)((f->data[at] << 8 | f->data[at + 1]) + pick(r, 9) - 4));
 		break;
-	case 4:		/* truncated */
+	case 4: /* truncated */
 		f->len = 14 + pick(r, f->len - 13);
 		break;
-	case 5:		/* longer than it says */
+	case 5: /* longer than it says */
 		n = pick(r, 64);
 		if (f->len + n <= BASE_MAX) {
 			memset(f->data + f->len, 0xa5, n);
 			f->len += n;
 		}
 		break;
-	case 6:		/* bytes taken out or doubled */
+	case 6: /* bytes taken out or doubled */
 		n = 1 + pick(r, 8);
 		if (at + n < f->len) {
 			memmove(f->data + at, f->data + at + n, f->len - at - n);
@@ -174,7 +183,7 @@ void mutate_damage(uint64_t *r, struct frame *f)
 			f->len += n;
 		}
 		break;
-	case 8: {	/* the rest is another packet's */
+	case 8: { /* the rest is another packet's */
 		const struct frame *other = &bases[pick(r, BASES)];
 
 		if (at < other->len) {
@@ -183,8 +192,9 @@ void mutate_damage(uint64_t *r, struct frame *f)
 		}
 		break;
 	}
-	default:	/* another type: VLAN, QinQ, ARP, the other IP */
-		put16(f, 12, (uint16_t[]){ 0x8100, 0x88a8, 0x0806, 0x86dd, 0x0800, 0x8847 }[pick(r, 6)]);
+	default: /* another type: VLAN, QinQ, ARP, the other IP */
+		put16(f, 12,
+		      (uint16_t[]){ 0x8100, 0x88a8, 0x0806, 0x86dd, 0x0800, 0x8847 }[pick(r, 6)]);
 	}
 	if (f->len < 14)
 		f->len = 14;

@@ -12,8 +12,16 @@
 #define MUTATE_MASQ 3
 
 /* Ports of the services that the packets are for. */
-enum { PORT_DR = 80, PORT_UDP = 53, PORT_MASQ = 443, PORT_IPIP = 8080, PORT_GUE = 8081, PORT_GRE = 8082,
-       PORT_PERSISTENT = 25, PORT_ONCE = 69 };
+enum {
+	PORT_DR = 80,
+	PORT_UDP = 53,
+	PORT_MASQ = 443,
+	PORT_IPIP = 8080,
+	PORT_GUE = 8081,
+	PORT_GRE = 8082,
+	PORT_PERSISTENT = 25,
+	PORT_ONCE = 69
+};
 
 uint32_t mutate_random(uint64_t *state);
 

@@ -135,7 +135,8 @@ static bool checksum_is_nothing(const struct packet *p)
 	struct frame f;
 
 	frame_build(&f, p);
-	return memcmp(f.data + ETH_HLEN + (p->v6 ? 40 : 20) + offsetof(struct udphdr, check), "\xff\xff", 2) == 0;
+	return memcmp(f.data + ETH_HLEN + (p->v6 ? 40 : 20) + offsetof(struct udphdr, check),
+		      "\xff\xff", 2) == 0;
 }
 
 /* Any payload, so that the checksums take many values (in the long form all), and 0 in any case. */
@@ -156,14 +157,15 @@ static void many_checksums(void **state)
 			p.sport = (uint16_t)port;
 			p.payload = (uint16_t)(n % 3);
 			out = to_server(p);
-			if (port == 20)		/* FTP's, from which no client comes: ip_vs_schedule() */
+			if (port == 20) /* FTP's, from which no client comes: ip_vs_schedule() */
 				continue;
 			if (checksum_is_nothing(&out))
 				nothing++;
-			else if (p.payload != port % 3 || (port % 97 != 1 && !getenv("CULVERT_LONG")))
+			else if (p.payload != port % 3 ||
+				 (port % 97 != 1 && !getenv("CULVERT_LONG")))
 				continue;
 			check(door, p, out, mac, REAL_MAC);
-			if (port % 97 == 1) {	/* there is not room for all of them at once */
+			if (port % 97 == 1) { /* there is not room for all of them at once */
 				path_advance(path, 301 * CV_HZ);
 				path_sweep(path);
 				path->dests[0].neigh_seen = path->clock->now;

@@ -67,8 +67,8 @@ static void by_gateway(void **state)
 		server_mac(2, mac);
 		assert_int_equal(o.fate, SENT);
 		assert_memory_equal(o.out.data, mac, 6);
-		assert_memory_equal(&path->dests[dest].gw[path->dests[dest].nh_cur & 1],
-				    &gw, sizeof(gw));
+		assert_memory_equal(&path->dests[dest].gw[path->dests[dest].nh_cur & 1], &gw,
+				    sizeof(gw));
 		world_ip("route del %s", far);
 	}
 }
@@ -218,8 +218,11 @@ static void route_lost(void **state)
 	for (int i = 0; i < 2 * DOORS; i++) {
 		bool v6 = i / DOORS;
 		const char *all = v6 ? "::/0" : "default";
-		const struct packet_case lost = { .what = "lost", .in = { .v6 = v6 }, .fate = SENT,
-						  .cause = CV_C_ANSWERED, .error = unreachable(v6) };
+		const struct packet_case lost = { .what = "lost",
+						  .in = { .v6 = v6 },
+						  .fate = SENT,
+						  .cause = CV_C_ANSWERED,
+						  .error = unreachable(v6) };
 		struct outcome o;
 
 		server_at(v6, v6 ? "fd55::9" : "10.55.0.9");
@@ -258,7 +261,8 @@ static void route_comes_back(void **state)
 
 static void local(void **state)
 {
-	static const char *const addrs[] = { "192.168.7.1", "10.0.0.1", "127.0.0.1", "fd07::1", "::1" };
+	static const char *const addrs[] = { "192.168.7.1", "10.0.0.1", "127.0.0.1", "fd07::1",
+					     "::1" };
 
 	for (unsigned int i = 0; i < 5 * DOORS; i++) {
 		bool v6 = i / DOORS > 2;
@@ -325,7 +329,8 @@ static void neighbour_is_shown_packets(void **state)
 	}
 	assert_in_range(handed_on, 3, 4);
 	/* Without new connections, one of an open one after sixteen seconds. */
-	path_advance(path, 16 * CV_HZ - CV_HZ / 16 - (path->clock->now - path->dests[dest].neigh_seen));
+	path_advance(path,
+		     16 * CV_HZ - CV_HZ / 16 - (path->clock->now - path->dests[dest].neigh_seen));
 	send_one(XDP_DOOR, false, 1063, &o);
 	assert_false(o.handed_on);
 	path_advance(path, CV_HZ / 16);
@@ -336,13 +341,19 @@ static void neighbour_is_shown_packets(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(found),	    cmocka_unit_test(by_gateway),
-	cmocka_unit_test(mac_changes),	    cmocka_unit_test(route_changes),
-	cmocka_unit_test(unresolved),	    cmocka_unit_test(unresolved_large),
-	cmocka_unit_test(no_route),	    cmocka_unit_test(route_lost),
+	cmocka_unit_test(found),
+	cmocka_unit_test(by_gateway),
+	cmocka_unit_test(mac_changes),
+	cmocka_unit_test(route_changes),
+	cmocka_unit_test(unresolved),
+	cmocka_unit_test(unresolved_large),
+	cmocka_unit_test(no_route),
+	cmocka_unit_test(route_lost),
 	cmocka_unit_test(route_comes_back),
-	cmocka_unit_test(local),	    cmocka_unit_test(no_xdp_xmit),
-	cmocka_unit_test(uplink_learnt),    cmocka_unit_test(neighbour_is_shown_packets),
+	cmocka_unit_test(local),
+	cmocka_unit_test(no_xdp_xmit),
+	cmocka_unit_test(uplink_learnt),
+	cmocka_unit_test(neighbour_is_shown_packets),
 };
 
 PACKET_MAIN("nexthop", NULL, tests)

@@ -14,8 +14,14 @@ static void web_service(struct path *p)
 	simple_service(p, true, IPPROTO_UDP);
 }
 
-#define SEND(text, ...) { .what = text, .in = __VA_ARGS__, .fate = SENT, .cause = CV_C_SENT, .conns = 1 }
-#define PASS(text, why, ...) { .what = text, .in = __VA_ARGS__, .fate = PASSED, .cause = why }
+#define SEND(text, ...)                                                                       \
+	{                                                                                     \
+		.what = text, .in = __VA_ARGS__, .fate = SENT, .cause = CV_C_SENT, .conns = 1 \
+	}
+#define PASS(text, why, ...)                                                  \
+	{                                                                     \
+		.what = text, .in = __VA_ARGS__, .fate = PASSED, .cause = why \
+	}
 
 /* ---- well-formed, for a service ---------------------------------------------------- */
 
@@ -57,12 +63,11 @@ static void sent(void **state)
 
 static const uint8_t other_mac[6] = { 2, 0, 0, 0, 0, 0x99 };
 
-
-
 static const struct packet_case others[] = {
 	PASS("another address", CV_C_PASS_NOSERVICE, { .dst = "10.0.0.1" }),
 	PASS("another port", CV_C_PASS_NOSERVICE, { .dport = 81 }),
-	PASS("the virtual address as a source", CV_C_PASS_NOSERVICE, { .src = VIP, .dst = CLIENT, .sport = 80 }),
+	PASS("the virtual address as a source", CV_C_PASS_NOSERVICE,
+	     { .src = VIP, .dst = CLIENT, .sport = 80 }),
 	PASS("UDP to a TCP port", CV_C_PASS_NOSERVICE, { .proto = IPPROTO_UDP, .dport = 8080 }),
 	PASS("ICMP", CV_C_PASS_OTHER, { .proto = IPPROTO_ICMP }),
 	PASS("IGMP", CV_C_PASS_OTHER, { .proto = IPPROTO_IGMP }),
@@ -90,7 +95,8 @@ static void passed(void **state)
 /* Frames for other stations on the wire are not even counted: they are not for this host. */
 static void for_others(void **state)
 {
-	static const struct packet in[] = { { .dmac = other_mac }, { .v6 = true, .dmac = other_mac } };
+	static const struct packet in[] = { { .dmac = other_mac },
+					    { .v6 = true, .dmac = other_mac } };
 	struct outcome o;
 	struct frame f;
 
@@ -111,14 +117,19 @@ static void for_others(void **state)
 static const struct packet_case malformed[] = {
 	PASS("IPv4 in name only", CV_C_PASS_MALFORMED, { .patch = { { 0, 0x65 } } }),
 	PASS("IPv4 header of 16 bytes", CV_C_PASS_MALFORMED, { .patch = { { 0, 0x44 } } }),
-	PASS("IPv4 header longer than the packet", CV_C_PASS_MALFORMED, { .patch = { { 0, 0x4f } } }),
+	PASS("IPv4 header longer than the packet", CV_C_PASS_MALFORMED,
+	     { .patch = { { 0, 0x4f } } }),
 	PASS("IPv4 total length over the frame's", CV_C_PASS_MALFORMED, { .patch = { { 3, 41 } } }),
-	PASS("IPv4 total length far over the frame's", CV_C_PASS_MALFORMED, { .patch = { { 2, 0xff } } }),
-	PASS("IPv4 total length 0", CV_C_PASS_MALFORMED, { .patch = { { 3, 0 }, { 2, 0 } }, .pad = 1 }),
-	PASS("IPv4 total length under its header's", CV_C_PASS_MALFORMED, { .patch = { { 3, 19 } } }),
+	PASS("IPv4 total length far over the frame's", CV_C_PASS_MALFORMED,
+	     { .patch = { { 2, 0xff } } }),
+	PASS("IPv4 total length 0", CV_C_PASS_MALFORMED,
+	     { .patch = { { 3, 0 }, { 2, 0 } }, .pad = 1 }),
+	PASS("IPv4 total length under its header's", CV_C_PASS_MALFORMED,
+	     { .patch = { { 3, 19 } } }),
 	PASS("TCP header not within the packet, but padding behind it", CV_C_PASS_MALFORMED,
 	     { .patch = { { 3, 39 } } }),
-	PASS("TCP header of 8 bytes, padding behind it", CV_C_PASS_MALFORMED, { .patch = { { 3, 28 } } }),
+	PASS("TCP header of 8 bytes, padding behind it", CV_C_PASS_MALFORMED,
+	     { .patch = { { 3, 28 } } }),
 	PASS("UDP header of 4 bytes, padding behind it", CV_C_PASS_MALFORMED,
 	     { .proto = IPPROTO_UDP, .patch = { { 3, 24 } }, .pad = 4 }),
 	PASS("options over the total length", CV_C_PASS_MALFORMED,
@@ -128,7 +139,8 @@ static const struct packet_case malformed[] = {
 	PASS("IPv6 in name only", CV_C_PASS_MALFORMED, { .v6 = true, .patch = { { 0, 0x45 } } }),
 	PASS("IPv6 payload length over the frame's", CV_C_PASS_MALFORMED,
 	     { .v6 = true, .patch = { { 5, 21 } } }),
-	PASS("IPv6 payload length 0", CV_C_PASS_MALFORMED, { .v6 = true, .patch = { { 5, 0 }, { 4, 0 } }, .pad = 1 }),
+	PASS("IPv6 payload length 0", CV_C_PASS_MALFORMED,
+	     { .v6 = true, .patch = { { 5, 0 }, { 4, 0 } }, .pad = 1 }),
 	PASS("IPv6 TCP header not within the packet", CV_C_PASS_MALFORMED,
 	     { .v6 = true, .patch = { { 5, 19 } } }),
 	PASS("IPv6 UDP header not within the packet", CV_C_PASS_MALFORMED,
@@ -148,7 +160,8 @@ static const struct packet_case martians[] = {
 	PASS("from nowhere", CV_C_PASS_MALFORMED, { .src = "0.0.0.0" }),
 	PASS("from this network", CV_C_PASS_MALFORMED, { .src = "0.1.2.3" }),
 	PASS("from loopback", CV_C_PASS_MALFORMED, { .src = "127.0.0.1" }),
-	PASS("from loopback, UDP", CV_C_PASS_MALFORMED, { .src = "127.9.9.9", .proto = IPPROTO_UDP }),
+	PASS("from loopback, UDP", CV_C_PASS_MALFORMED,
+	     { .src = "127.9.9.9", .proto = IPPROTO_UDP }),
 	PASS("from IPv6 multicast", CV_C_PASS_MALFORMED, { .v6 = true, .src = "ff02::5" }),
 	PASS("from ::", CV_C_PASS_MALFORMED, { .v6 = true, .src = "::" }),
 	PASS("from ::1", CV_C_PASS_MALFORMED, { .v6 = true, .src = "::1" }),
@@ -280,8 +293,11 @@ static void passed_cut(void **state)
 static void checksum_carries(void **state)
 {
 	char src[32];
-	struct packet_case c = { .what = "checksum 0xfeff", .in = { .src = src }, .fate = SENT,
-				 .cause = CV_C_SENT, .conns = 1 };
+	struct packet_case c = { .what = "checksum 0xfeff",
+				 .in = { .src = src },
+				 .fate = SENT,
+				 .cause = CV_C_SENT,
+				 .conns = 1 };
 	unsigned int found = 0;
 	struct frame f;
 
@@ -316,13 +332,17 @@ static void no_service_at_all(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(sent),		    cmocka_unit_test(passed),
-	cmocka_unit_test(for_others),	    cmocka_unit_test(passed_malformed),
-	cmocka_unit_test(passed_martians),  cmocka_unit_test(established_sent),
+	cmocka_unit_test(sent),
+	cmocka_unit_test(passed),
+	cmocka_unit_test(for_others),
+	cmocka_unit_test(passed_malformed),
+	cmocka_unit_test(passed_martians),
+	cmocka_unit_test(established_sent),
 	cmocka_unit_test(established_by_tc),
 	cmocka_unit_test(established_passed),
 	cmocka_unit_test(checksum_carries),
-	cmocka_unit_test(passed_cut),	    cmocka_unit_test(no_service_at_all),
+	cmocka_unit_test(passed_cut),
+	cmocka_unit_test(no_service_at_all),
 };
 
 PACKET_MAIN("parse", NULL, tests)

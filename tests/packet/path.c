@@ -233,7 +233,7 @@ void path_stay_here(void)
 
 /* ---- as new ------------------------------------------------------------------ */
 
-#define SECONDS(n) ((n) * CV_HZ)
+#define SECONDS(n) ((n)*CV_HZ)
 
 /* As the kernel begins: ip_vs_ctl.c, ip_vs_proto_*.c. */
 static void default_settings(struct cv_settings *s)
@@ -287,7 +287,8 @@ static void clear_percpu(const struct path *p)
 		size_t size = ((size_t)bpf_map__value_size(map) + 7) / 8 * 8 * p->geo.ncpus;
 		void *zero;
 
-		if (bpf_map__type(map) != BPF_MAP_TYPE_PERCPU_ARRAY || bpf_map__max_entries(map) > 8)
+		if (bpf_map__type(map) != BPF_MAP_TYPE_PERCPU_ARRAY ||
+		    bpf_map__max_entries(map) > 8)
 			continue;
 		zero = calloc(1, size);
 		for (uint32_t i = 0; i < bpf_map__max_entries(map); i++)
@@ -346,7 +347,8 @@ static int run(int prog, struct bpf_test_run_opts *opts, struct frame *out)
 	return (int)opts->retval;
 }
 
-int path_run_xdp(struct path *p, const struct frame *in, struct frame *out, int repeat, uint32_t *ns)
+int path_run_xdp(struct path *p, const struct frame *in, struct frame *out, int repeat,
+		 uint32_t *ns)
 {
 	struct xdp_md ctx = { .data_end = in->len, .ingress_ifindex = (uint32_t)world.up };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->data, .data_size_in = in->len,
@@ -388,7 +390,8 @@ int path_run_skb(struct path *p, int prog, const struct frame *in, struct frame 
 int path_run_tc_gso(struct path *p, const struct frame *in, struct frame *out, uint32_t segs,
 		    uint32_t size)
 {
-	return run_tc(p->tc, in, out, &(struct __sk_buff){ .gso_segs = segs, .gso_size = size }, 1, NULL);
+	return run_tc(p->tc, in, out, &(struct __sk_buff){ .gso_segs = segs, .gso_size = size }, 1,
+		      NULL);
 }
 
 static enum fate tc_fate(int verdict)

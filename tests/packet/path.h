@@ -33,16 +33,16 @@ struct path {
 	struct cv_counters *counters;
 	struct cv_estimate *dest_est, *svc_est;
 	struct cv_causes *causes;
-	int services, devices; /* maps */
+	int services, devices;			      /* maps */
 	int xdp, tc, culvert0, answers, start, sweep; /* programs */
-	uint32_t num_services, num_dests; /* config.c: slots given away */
+	uint32_t num_services, num_dests;	      /* config.c: slots given away */
 };
 
 struct sizes {
-	uint32_t max_conns; /* 0: 1024; per family */
-	uint32_t sets;	    /* instead: this many sets */
+	uint32_t max_conns;		  /* 0: 1024; per family */
+	uint32_t sets;			  /* instead: this many sets */
 	uint32_t max_services, max_dests; /* 0: 32, 128 */
-	uint64_t key[4];    /* of the hash; all 0: one of the tests' own */
+	uint64_t key[4];		  /* of the hash; all 0: one of the tests' own */
 };
 
 /* Loads it into the world, which it makes. Exits when the kernel will not have it. */
@@ -80,12 +80,14 @@ void path_send(struct path *p, enum door door, const struct frame *in, uint32_t 
 	       struct outcome *out);
 
 /* One program alone; its return value. `ns`, if not NULL: takes `repeat` runs and the mean time. */
-int path_run_xdp(struct path *p, const struct frame *in, struct frame *out, int repeat, uint32_t *ns);
+int path_run_xdp(struct path *p, const struct frame *in, struct frame *out, int repeat,
+		 uint32_t *ns);
 int path_run_tc(struct path *p, const struct frame *in, struct frame *out, uint32_t mark,
 		int repeat, uint32_t *ns);
 
 /* One of the other tc programs. */
-int path_run_skb(struct path *p, int prog, const struct frame *in, struct frame *out, uint32_t mark);
+int path_run_skb(struct path *p, int prog, const struct frame *in, struct frame *out,
+		 uint32_t mark);
 
 /* tc with a GSO packet. */
 int path_run_tc_gso(struct path *p, const struct frame *in, struct frame *out, uint32_t segs,

@@ -38,12 +38,14 @@ static const struct service_spec services[SERVICES] = {
 	{ .port = 80, .sched = CV_SCHED_RR },
 	{ .port = 80, .v6 = true, .sched = CV_SCHED_WLC },
 	{ .port = 53, .proto = IPPROTO_UDP, .sched = CV_SCHED_WRR },
-	{ .port = 443, .sched = CV_SCHED_LC },	/* masq */
+	{ .port = 443, .sched = CV_SCHED_LC }, /* masq */
 	{ .port = 25, .flags = CV_SVC_PERSISTENT, .timeout = 50, .sched = CV_SCHED_WRR },
 };
 #define MASQ_SERVICE 3
 
-static const uint8_t flags_of[] = { SYN, ACK, SYN | ACK, FIN | ACK, RST, ACK | PSH, SYN | FIN, FIN };
+static const uint8_t flags_of[] = {
+	SYN, ACK, SYN | ACK, FIN | ACK, RST, ACK | PSH, SYN | FIN, FIN
+};
 static const uint32_t spans[] = { 1, 7, CV_HZ, 11 * CV_HZ, 61 * CV_HZ, 130 * CV_HZ, 1000 * CV_HZ };
 
 static uint32_t next_random(uint64_t *seed)
@@ -61,9 +63,15 @@ static struct step random_step(uint64_t *seed)
 			  .c = (uint8_t)(r >> 24),
 			  .d = (uint8_t)next_random(seed) };
 
-	s.what = kind < 40 ? PACKET : kind < 48 ? ANSWER : kind < 54 ? TIME : kind < 56 ? SWEEP :
-		 kind < 58 ? WEIGHT : kind < 60 ? REMOVE : kind < 62 ? READD :
-		 kind < 63 ? THRESHOLD : SETTING;
+	s.what = kind < 40 ? PACKET :
+		 kind < 48 ? ANSWER :
+		 kind < 54 ? TIME :
+		 kind < 56 ? SWEEP :
+		 kind < 58 ? WEIGHT :
+		 kind < 60 ? REMOVE :
+		 kind < 62 ? READD :
+		 kind < 63 ? THRESHOLD :
+			     SETTING;
 	return s;
 }
 
@@ -97,7 +105,8 @@ static struct packet client_packet(const struct step *s)
 /* From a real server of the masq service to a client. */
 static struct packet server_packet(const struct step *s)
 {
-	struct packet p = client_packet(&(struct step){ .a = MASQ_SERVICE, .b = s->b, .c = s->c, .d = s->d });
+	struct packet p =
+		client_packet(&(struct step){ .a = MASQ_SERVICE, .b = s->b, .c = s->c, .d = s->d });
 
 	p.dst = p.src;
 	p.dport = p.sport;
@@ -114,8 +123,9 @@ static void step_print(const struct step *s)
 	case PACKET:
 	case ANSWER:
 		fprintf(stderr, "  %s %s:%u > %s port %u, flags %02x%s%s%s\n",
-			p.proto == IPPROTO_UDP ? "UDP" : "TCP", p.src, p.sport, p.dst ? p.dst : "VIP",
-			p.dport, p.flags, p.ttl ? ", TTL 1" : "", p.options || p.ext ? ", options" : "",
+			p.proto == IPPROTO_UDP ? "UDP" : "TCP", p.src, p.sport,
+			p.dst ? p.dst : "VIP", p.dport, p.flags, p.ttl ? ", TTL 1" : "",
+			p.options || p.ext ? ", options" : "",
 			p.patch[0].at || p.patch[0].value ? ", damaged" : "");
 		break;
 	case TIME:
@@ -129,7 +139,8 @@ static void step_print(const struct step *s)
 		break;
 	case REMOVE:
 	case READD:
-		fprintf(stderr, "  server %u is %s\n", s->a % DESTS, s->what == REMOVE ? "removed" : "added");
+		fprintf(stderr, "  server %u is %s\n", s->a % DESTS,
+			s->what == REMOVE ? "removed" : "added");
 		break;
 	case THRESHOLD:
 		fprintf(stderr, "  server %u gets -x %u -y %u\n", s->a % DESTS, s->b % 4, s->c % 3);
@@ -150,7 +161,8 @@ static void director_begin(struct path *p)
 		uint32_t s = service_add(p, &services[i]);
 
 		for (unsigned int n = 1; n <= SERVERS_EACH; n++)
-			dest_add(p, s, &(struct dest_spec){ .number = n, .masq = i == MASQ_SERVICE });
+			dest_add(p, s,
+				 &(struct dest_spec){ .number = n, .masq = i == MASQ_SERVICE });
 	}
 }
 
@@ -159,8 +171,9 @@ static void change(struct path *p, const struct step *s)
 	uint32_t dest = s->a % DESTS;
 	struct cv_dest *d = &p->dests[dest];
 	bool in = d->flags & CV_DEST_AVAILABLE;
-	uint32_t *const settings[] = { &p->settings->expire_nodest_conn, &p->settings->conn_reuse_mode,
-				       &p->settings->sloppy_tcp, &p->settings->secure_tcp };
+	uint32_t *const settings[] = { &p->settings->expire_nodest_conn,
+				       &p->settings->conn_reuse_mode, &p->settings->sloppy_tcp,
+				       &p->settings->secure_tcp };
 
 	if (s->what == TIME)
 		path_pass_time(p, spans[s->a % 7]);
@@ -212,9 +225,11 @@ static bool check_owners(const struct path *p, const struct snapshot *before)
 
 		if (same_owner(was->ctl, is->ctl) &&
 		    (was->dest != is->dest || was->cport != is->cport || was->vport != is->vport ||
-		     was->dport != is->dport || was->proto != is->proto || was->method != is->method ||
-		     was->control != is->control || before->four[i].caddr != four[i].caddr ||
-		     before->four[i].vaddr != four[i].vaddr || before->four[i].daddr != four[i].daddr))
+		     was->dport != is->dport || was->proto != is->proto ||
+		     was->method != is->method || was->control != is->control ||
+		     before->four[i].caddr != four[i].caddr ||
+		     before->four[i].vaddr != four[i].vaddr ||
+		     before->four[i].daddr != four[i].daddr))
 			return breaks("slot %u has another connection in the same life", i);
 		if (same_owner(before->six[i].c.ctl, six[i].c.ctl) &&
 		    (before->six[i].c.dest != six[i].c.dest ||
@@ -232,7 +247,8 @@ static bool check_conservation(const struct path *p, enum door door, const struc
 		if (i != CV_C_PASS_TO_TC)
 			n += path_cause(p, (enum cv_cause)i) - before->causes[i];
 	}
-	return n == 1 || breaks("%s counted a packet %lu times", door_names[door], (unsigned long)n);
+	return n == 1 ||
+	       breaks("%s counted a packet %lu times", door_names[door], (unsigned long)n);
 }
 
 static bool check_fate(const struct path *p, enum door door, const struct packet *in,
@@ -299,7 +315,8 @@ static void settle_both(bool v6, uint32_t slot)
 {
 	struct cv_conn_common *a = table_at(directors[XDP_DOOR], v6, slot),
 			      *b = table_at(directors[TC_DOOR], v6, slot);
-	if (!lags_behind(directors[XDP_DOOR], v6, slot) && !lags_behind(directors[TC_DOOR], v6, slot))
+	if (!lags_behind(directors[XDP_DOOR], v6, slot) &&
+	    !lags_behind(directors[TC_DOOR], v6, slot))
 		wind_up(a, b);
 	else if (cv_before(a->expires, b->expires))
 		a->expires = b->expires;
@@ -314,14 +331,17 @@ static bool check_agreement(void)
 
 	for (int v6 = 0; v6 < 2; v6++) {
 		for (uint32_t slot = 0; slot < table_slots(x, v6); slot++) {
-			struct cv_conn_common *a = table_at(x, v6, slot), *b = table_at(t, v6, slot);
+			struct cv_conn_common *a = table_at(x, v6, slot),
+					      *b = table_at(t, v6, slot);
 
 			settle_both(v6, slot);
 			if (a->ctl != b->ctl)
-				return breaks("slot %u: ctl %08x by XDP, %08x by tc", slot, a->ctl, b->ctl);
+				return breaks("slot %u: ctl %08x by XDP, %08x by tc", slot, a->ctl,
+					      b->ctl);
 			if (a->ctl & CV_CTL_LIVE && memcmp(a, b, v6 ? 96 : 64) != 0)
-				return breaks("slot %u differs: expires %u, %u by tc; in_pkts %u, %u", slot,
-					      a->expires, b->expires, a->in_pkts, b->in_pkts);
+				return breaks(
+					"slot %u differs: expires %u, %u by tc; in_pkts %u, %u",
+					slot, a->expires, b->expires, a->in_pkts, b->in_pkts);
 		}
 	}
 	for (uint32_t i = 0; i < DESTS; i++) {

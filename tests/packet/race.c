@@ -25,7 +25,7 @@ struct storm {
 	const char *what;
 	struct service_spec service;
 	bool masq;
-	bool answers;  /* masq: the real servers talk too */
+	bool answers; /* masq: the real servers talk too */
 	bool dests_come_and_go;
 };
 
@@ -177,7 +177,8 @@ static void direct(void **state)
 
 static void direct6(void **state)
 {
-	play(&(struct storm){ .what = "lc, direct, IPv6", .service = { .v6 = true, .sched = CV_SCHED_LC } });
+	play(&(struct storm){ .what = "lc, direct, IPv6",
+			      .service = { .v6 = true, .sched = CV_SCHED_LC } });
 }
 
 static void weighted(void **state)
@@ -204,8 +205,9 @@ static void persistent(void **state)
 
 static void persistent6(void **state)
 {
-	play(&(struct storm){ .what = "persistent, IPv6",
-			      .service = { .v6 = true, .flags = CV_SVC_PERSISTENT, .timeout = 5 } });
+	play(&(struct storm){
+		.what = "persistent, IPv6",
+		.service = { .v6 = true, .flags = CV_SVC_PERSISTENT, .timeout = 5 } });
 }
 
 static void one_packet(void **state)
@@ -215,8 +217,8 @@ static void one_packet(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(direct),     cmocka_unit_test(direct6),     cmocka_unit_test(weighted),
-	cmocka_unit_test(masq),	      cmocka_unit_test(persistent),  cmocka_unit_test(persistent6),
+	cmocka_unit_test(direct),     cmocka_unit_test(direct6),    cmocka_unit_test(weighted),
+	cmocka_unit_test(masq),	      cmocka_unit_test(persistent), cmocka_unit_test(persistent6),
 	cmocka_unit_test(one_packet),
 };
 

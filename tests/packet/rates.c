@@ -71,7 +71,8 @@ static void averages(void **state)
 
 	begin();
 	for (unsigned int i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
-		const uint64_t gained[CV_RATES] = { rounds[i], 3 * rounds[i], 0, 120 * rounds[i], 0 };
+		const uint64_t gained[CV_RATES] = { rounds[i], 3 * rounds[i], 0, 120 * rounds[i],
+						    0 };
 
 		traffic(i % 2 ? TC_DOOR : XDP_DOOR, rounds[i]);
 		path_sweep(path);

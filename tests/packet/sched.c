@@ -14,10 +14,10 @@ static const struct {
 	const char *name;
 	enum cv_sched sched;
 } scheds[] = {
-	{ "rr", CV_SCHED_RR },	   { "wrr", CV_SCHED_WRR },	{ "lc", CV_SCHED_LC },
-	{ "wlc", CV_SCHED_WLC },   { "lblc", CV_SCHED_LBLC },	{ "lblcr", CV_SCHED_LBLCR },
-	{ "dh", CV_SCHED_DH },	   { "sh", CV_SCHED_SH },	{ "mh", CV_SCHED_MH },
-	{ "sed", CV_SCHED_SED },   { "nq", CV_SCHED_NQ },	{ "fo", CV_SCHED_FO },
+	{ "rr", CV_SCHED_RR },	 { "wrr", CV_SCHED_WRR },   { "lc", CV_SCHED_LC },
+	{ "wlc", CV_SCHED_WLC }, { "lblc", CV_SCHED_LBLC }, { "lblcr", CV_SCHED_LBLCR },
+	{ "dh", CV_SCHED_DH },	 { "sh", CV_SCHED_SH },	    { "mh", CV_SCHED_MH },
+	{ "sed", CV_SCHED_SED }, { "nq", CV_SCHED_NQ },	    { "fo", CV_SCHED_FO },
 	{ "ovf", CV_SCHED_OVF },
 };
 
@@ -107,7 +107,8 @@ static void game_begin(struct game *g, struct service_spec spec, const char *opt
 	g->first = path->num_dests;
 	for (unsigned int i = 0; i < n; i++)
 		add_server(g, i + 1,
-			   weights ? (int)json_integer_value(json_array_get(weights, i)) : 1, option);
+			   weights ? (int)json_integer_value(json_array_get(weights, i)) : 1,
+			   option);
 }
 
 /* Sends the client's packet; the server that it must get is the i-th of `servers`. */
@@ -120,8 +121,8 @@ static void choose(struct game *g, const json_t *client, const json_t *servers, 
 	in.proto = g->proto;
 	in.dport = g->port;
 	in.flags = flags;
-	now_playing("%s %s, %s, choice %zu", fact_text(g->fact, "fact"), fact_text(g->fact, "sched"),
-		    door_names[g->door], i + 1);
+	now_playing("%s %s, %s, choice %zu", fact_text(g->fact, "fact"),
+		    fact_text(g->fact, "sched"), door_names[g->door], i + 1);
 	expect_equal("server", server_of(path, g->door, &in), want ? want[1] - '0' : 0);
 }
 
@@ -339,7 +340,8 @@ static void play_round(struct game *g, size_t round, const json_t *servers)
 				     .sport = (uint16_t)(30001 + round),
 				     .mark = 1 };
 
-		now_playing("%s to many, round %zu, %s", fact_text(g->fact, "sched"), round, in.dst);
+		now_playing("%s to many, round %zu, %s", fact_text(g->fact, "sched"), round,
+			    in.dst);
 		expect_equal("server", server_of(path, g->door, &in), want ? want[1] - '0' : 0);
 	}
 }
@@ -354,7 +356,8 @@ static void succeed(struct game *g)
 
 	if (path->num_services)
 		service_remove(path, g->service);
-	g->service = service_add(path, &(struct service_spec){ .fwmark = 1, .sched = sched_of(g->fact) });
+	g->service = service_add(path,
+				 &(struct service_spec){ .fwmark = 1, .sched = sched_of(g->fact) });
 	for (uint32_t i = 0; i < json_array_size(weights); i++) {
 		int weight = (int)json_integer_value(json_array_get(weights, i));
 
@@ -397,8 +400,10 @@ static void play_udp(struct game *g)
 	json_t *client;
 
 	g->proto = IPPROTO_UDP;
-	game_begin(g, (struct service_spec){ .sched = sched_of(g->fact),
-					     .flags = once ? CV_SVC_ONEPACKET : 0 }, NULL);
+	game_begin(g,
+		   (struct service_spec){ .sched = sched_of(g->fact),
+					  .flags = once ? CV_SVC_ONEPACKET : 0 },
+		   NULL);
 	for (size_t i = 0; i < json_array_size(servers); i++) {
 		client = json_pack("[s, i]", "10.0.0.2", 40000 + (int)i);
 		choose(g, client, servers, i, 0);
@@ -427,7 +432,8 @@ static void rounds_by_gcd(void **state)
 		now_playing("%s", door_names[door]);
 		service = service_add(path, &(struct service_spec){ .sched = CV_SCHED_WRR });
 		for (unsigned int n = 1; n <= 3; n++)
-			dest_add(path, service, &(struct dest_spec){ .number = n, .weight = n == 1 ? 4 : 2 });
+			dest_add(path, service,
+				 &(struct dest_spec){ .number = n, .weight = n == 1 ? 4 : 2 });
 		for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 			struct packet in = { .sport = (uint16_t)(2000 + i) };
 
@@ -437,8 +443,12 @@ static void rounds_by_gcd(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(plain),      cmocka_unit_test(established), cmocka_unit_test(order),
-	cmocka_unit_test(disruption), cmocka_unit_test(thresholds),  cmocka_unit_test(by_destination),
+	cmocka_unit_test(plain),
+	cmocka_unit_test(established),
+	cmocka_unit_test(order),
+	cmocka_unit_test(disruption),
+	cmocka_unit_test(thresholds),
+	cmocka_unit_test(by_destination),
 	cmocka_unit_test(udp_and_one_packet),
 	cmocka_unit_test(rounds_by_gcd),
 };

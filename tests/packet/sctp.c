@@ -40,20 +40,28 @@ static void counts(void **state)
 		const char *step;
 		unsigned int active, inactive;
 	} steps[] = {
-		{ "c:INIT", 0, 1 },	   { "s:INIT_ACK", 0, 1 }, { "c:COOKIE_ECHO", 0, 1 },
-		{ "s:COOKIE_ACK", 1, 0 },  { "c:DATA", 1, 0 },	   { "s:SACK", 1, 0 },
-		{ "c:SHUTDOWN", 0, 1 },	   { "s:SHUTDOWN_ACK", 0, 1 },
+		{ "c:INIT", 0, 1 },
+		{ "s:INIT_ACK", 0, 1 },
+		{ "c:COOKIE_ECHO", 0, 1 },
+		{ "s:COOKIE_ACK", 1, 0 },
+		{ "c:DATA", 1, 0 },
+		{ "s:SACK", 1, 0 },
+		{ "c:SHUTDOWN", 0, 1 },
+		{ "s:SHUTDOWN_ACK", 0, 1 },
 		{ "c:SHUTDOWN_COMPLETE", 0, 1 },
 	};
 
 	for (int i = 0; i < 2 * DOORS; i++) {
-		struct talk t = { .door = (enum door)(i % DOORS), .v6 = i / DOORS, .proto = IPPROTO_SCTP,
+		struct talk t = { .door = (enum door)(i % DOORS),
+				  .v6 = i / DOORS,
+				  .proto = IPPROTO_SCTP,
 				  .method = 'm' };
 
 		path_reset(path);
 		talk_begin(&t);
 		for (unsigned int s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
-			now_playing("%s, IPv%d, %s", door_names[t.door], t.v6 ? 6 : 4, steps[s].step);
+			now_playing("%s, IPv%d, %s", door_names[t.door], t.v6 ? 6 : 4,
+				    steps[s].step);
 			expect_equal("sent on", talk_say(&t, steps[s].step), SENT);
 			expect_counts(path, t.first_dest, steps[s].active, steps[s].inactive);
 		}
@@ -67,7 +75,9 @@ static void opening(void **state)
 {
 	for (int i = 0; i < 2 * DOORS; i++) {
 		enum door door = (enum door)(i % DOORS);
-		struct packet p = { .v6 = i / DOORS, .proto = IPPROTO_SCTP, .chunks = "DATA", .payload = 5 };
+		struct packet p = {
+			.v6 = i / DOORS, .proto = IPPROTO_SCTP, .chunks = "DATA", .payload = 5
+		};
 
 		path_reset(path);
 		simple_service(path, p.v6, IPPROTO_SCTP);
@@ -96,8 +106,11 @@ static void opening(void **state)
 static void again(void **state)
 {
 	for (int i = 0; i < 2 * DOORS; i++) {
-		struct talk t = { .door = (enum door)(i % DOORS), .v6 = i / DOORS, .proto = IPPROTO_SCTP,
-				  .method = 'g', .servers = 2 };
+		struct talk t = { .door = (enum door)(i % DOORS),
+				  .v6 = i / DOORS,
+				  .proto = IPPROTO_SCTP,
+				  .method = 'g',
+				  .servers = 2 };
 		unsigned int first;
 
 		path_reset(path);
@@ -137,13 +150,19 @@ static void masq(void **state)
 		enum door door = (enum door)(i % DOORS);
 		bool v6 = i / DOORS & 1, sum = i / DOORS & 2, same_port = i / DOORS & 4;
 		uint16_t port = same_port ? 8001 : 8080;
-		struct packet c = { .v6 = v6, .proto = IPPROTO_SCTP, .dport = 8001, .no_sum = !sum }, s = c, out;
+		struct packet c = { .v6 = v6,
+				    .proto = IPPROTO_SCTP,
+				    .dport = 8001,
+				    .no_sum = !sum },
+			      s = c, out;
 		uint32_t service;
 
 		path_reset(path);
 		now_playing("%s, IPv%d, port %u, %s checksum", door_names[door], v6 ? 6 : 4, port,
 			    sum ? "with its" : "without a");
-		service = service_add(path, &(struct service_spec){ .v6 = v6, .proto = IPPROTO_SCTP, .port = 8001 });
+		service =
+			service_add(path, &(struct service_spec){
+						  .v6 = v6, .proto = IPPROTO_SCTP, .port = 8001 });
 		dest_add(path, service, &(struct dest_spec){ .masq = true, .port = port });
 		s.src = server_addr(1, v6);
 		s.dst = v6 ? CLIENT6 : CLIENT;
@@ -227,8 +246,8 @@ static void checksum_zero(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(states4), cmocka_unit_test(states6),	    cmocka_unit_test(counts),
-	cmocka_unit_test(opening), cmocka_unit_test(again),	    cmocka_unit_test(masq),
+	cmocka_unit_test(states4),	 cmocka_unit_test(states6), cmocka_unit_test(counts),
+	cmocka_unit_test(opening),	 cmocka_unit_test(again),   cmocka_unit_test(masq),
 	cmocka_unit_test(checksum_zero),
 };
 

@@ -11,8 +11,11 @@ static uint32_t numbered(struct path *p, unsigned int number, struct service_spe
 	return s;
 }
 
-#define PERSISTENT(...) \
-	(struct service_spec){ .flags = CV_SVC_PERSISTENT, .timeout = 60, __VA_ARGS__ }
+#define PERSISTENT(...)                                                \
+	(struct service_spec)                                          \
+	{                                                              \
+		.flags = CV_SVC_PERSISTENT, .timeout = 60, __VA_ARGS__ \
+	}
 
 static void expect_server(enum door door, struct packet in, unsigned int number, const char *what)
 {
@@ -43,12 +46,16 @@ static void exact(void **state)
 		expect_server(door, (struct packet){ .proto = IPPROTO_UDP }, 3, "UDP");
 		expect_server(door, (struct packet){ .dst = "10.0.0.101" }, 4, "another address");
 		expect_server(door, (struct packet){ .v6 = true }, 5, "IPv6");
-		expect_server(door, (struct packet){ .v6 = true, .dst = "fd00::101" }, 6, "IPv6, another");
-		expect_server(door, (struct packet){ .v6 = true, .proto = IPPROTO_UDP }, 7, "IPv6 UDP");
+		expect_server(door, (struct packet){ .v6 = true, .dst = "fd00::101" }, 6,
+			      "IPv6, another");
+		expect_server(door, (struct packet){ .v6 = true, .proto = IPPROTO_UDP }, 7,
+			      "IPv6 UDP");
 		expect_server(door, (struct packet){ .dport = 444 }, 0, "no such port");
-		expect_server(door, (struct packet){ .dport = 443, .proto = IPPROTO_UDP }, 0, "no such UDP");
+		expect_server(door, (struct packet){ .dport = 443, .proto = IPPROTO_UDP }, 0,
+			      "no such UDP");
 		expect_server(door, (struct packet){ .dst = "10.0.0.102" }, 0, "no such address");
-		expect_server(door, (struct packet){ .v6 = true, .dport = 443 }, 0, "no such IPv6 port");
+		expect_server(door, (struct packet){ .v6 = true, .dport = 443 }, 0,
+			      "no such IPv6 port");
 		expect_audit(path);
 	}
 }
@@ -95,10 +102,12 @@ static void ftp(void **state)
 		numbered(path, 1, PERSISTENT(.port = 21));
 		expect_server(door, (struct packet){ .dport = 21 }, 1, "control");
 		expect_server(door, (struct packet){ .dport = 40001 }, 1, "passive data");
-		expect_server(door, (struct packet){ .dport = 1024 }, 1, "the first unprivileged port");
+		expect_server(door, (struct packet){ .dport = 1024 }, 1,
+			      "the first unprivileged port");
 		expect_server(door, (struct packet){ .dport = 20 }, 1, "data");
 		expect_server(door, (struct packet){ .dport = 1023 }, 0, "a privileged port");
-		expect_server(door, (struct packet){ .dport = 40001, .proto = IPPROTO_UDP }, 0, "UDP");
+		expect_server(door, (struct packet){ .dport = 40001, .proto = IPPROTO_UDP }, 0,
+			      "UDP");
 		expect_server(door, (struct packet){ .dport = 21, .sport = 20 }, 0, "from port 20");
 		expect_audit(path);
 	}
@@ -126,9 +135,11 @@ static void marks(void **state)
 	expect_server(TC_DOOR, (struct packet){ .mark = 7 }, 1, "the mark first");
 	expect_server(TC_DOOR, (struct packet){ .mark = 8, .sport = 2 }, 2, "another mark");
 	expect_server(TC_DOOR, (struct packet){ .sport = 3 }, 2, "no mark");
-	expect_server(TC_DOOR, (struct packet){ .mark = 7, .dport = 5000 }, 1, "any port of a mark");
+	expect_server(TC_DOOR, (struct packet){ .mark = 7, .dport = 5000 }, 1,
+		      "any port of a mark");
 	expect_server(TC_DOOR, (struct packet){ .mark = 7, .dst = "10.0.0.200" }, 1, "any address");
-	expect_server(TC_DOOR, (struct packet){ .mark = 7, .proto = IPPROTO_UDP }, 1, "any protocol");
+	expect_server(TC_DOOR, (struct packet){ .mark = 7, .proto = IPPROTO_UDP }, 1,
+		      "any protocol");
 	expect_server(TC_DOOR, (struct packet){ .mark = 7, .v6 = true }, 3, "IPv6");
 	expect_server(TC_DOOR, (struct packet){ .mark = 7, .flags = ACK, .sport = 9 }, 0, "no SYN");
 	expect_equal("mark kept", table_find(path, &(struct packet){})->fwmark, 7);

@@ -16,7 +16,10 @@
 
 static struct packet message(bool v6, const char *text, size_t len)
 {
-	return (struct packet){ .v6 = v6, .proto = IPPROTO_UDP, .dport = 5060, .text = text,
+	return (struct packet){ .v6 = v6,
+				.proto = IPPROTO_UDP,
+				.dport = 5060,
+				.text = text,
 				.payload = (uint16_t)len };
 }
 
@@ -26,8 +29,12 @@ static uint32_t begin(bool v6, uint32_t flags)
 	uint32_t service;
 
 	path_reset(path);
-	service = service_add(path, &(struct service_spec){ .v6 = v6, .proto = IPPROTO_UDP, .port = 5060, .pe = 1,
-							    .flags = CV_SVC_PERSISTENT | flags, .timeout = 60 });
+	service = service_add(path, &(struct service_spec){ .v6 = v6,
+							    .proto = IPPROTO_UDP,
+							    .port = 5060,
+							    .pe = 1,
+							    .flags = CV_SVC_PERSISTENT | flags,
+							    .timeout = 60 });
 	dests_add(path, service, 3);
 	return service;
 }
@@ -40,12 +47,14 @@ static unsigned int calls(bool v6, char out[CV_CALL_MOST + 1])
 	unsigned int n = 0;
 	struct cv_call call;
 
-	for (int err = bpf_map_get_next_key(map, NULL, &key); !err; err = bpf_map_get_next_key(map, &key, &key)) {
+	for (int err = bpf_map_get_next_key(map, NULL, &key); !err;
+	     err = bpf_map_get_next_key(map, &key, &key)) {
 		struct cv_conn_common *c = table_at(path, v6, key.slot);
 
 		assert_int_equal(bpf_map_lookup_elem(map, &key, &call), 0);
 		expect_equal("family", key.v6, v6);
-		expect_equal("a live template", c->ctl & (CV_CTL_LIVE | CV_CTL_TEMPLATE), CV_CTL_LIVE | CV_CTL_TEMPLATE);
+		expect_equal("a live template", c->ctl & (CV_CTL_LIVE | CV_CTL_TEMPLATE),
+			     CV_CTL_LIVE | CV_CTL_TEMPLATE);
 		expect_equal("the same generation", c->ctl & CV_CTL_GEN, call.generation);
 		memcpy(out, call.id, sizeof(call.id));
 		out[call.len] = '\0';
@@ -117,7 +126,8 @@ static void found6(void **state)
 
 /* ---- what goes by it ----------------------------------------------------------------------- */
 
-static unsigned int sent_to(enum door door, bool v6, const char *client, uint16_t port, const char *text)
+static unsigned int sent_to(enum door door, bool v6, const char *client, uint16_t port,
+			    const char *text)
 {
 	struct packet p = message(v6, text, strlen(text));
 
@@ -139,9 +149,11 @@ static void per_call(void **state)
 		begin(v6, 0);
 		now_playing("%s, IPv%d", door_names[door], v6 ? 6 : 4);
 		first = sent_to(door, v6, client, 1001, INVITE("one@a"));
-		expect_equal("another call", sent_to(door, v6, client, 1002, INVITE("two@a")) != first, 1);
+		expect_equal("another call",
+			     sent_to(door, v6, client, 1002, INVITE("two@a")) != first, 1);
 		for (uint16_t port = 1003; port < 1010; port++)
-			expect_equal("the same call", sent_to(door, v6, client, port, INVITE("one@a")), first);
+			expect_equal("the same call",
+				     sent_to(door, v6, client, port, INVITE("one@a")), first);
 		/* Of a connection that there is, the Call-ID does not count. */
 		expect_equal("same ports", sent_to(door, v6, client, 1001, INVITE("two@a")), first);
 		expect_equal("calls", calls(v6, last), 2);
@@ -181,8 +193,11 @@ static void one_packet(void **state)
 		begin(false, CV_SVC_ONEPACKET);
 		now_playing("%s", door_names[door]);
 		first = sent_to((enum door)door, false, CLIENT, 1001, INVITE("one@a"));
-		expect_equal("another", sent_to((enum door)door, false, CLIENT, 1001, INVITE("two@a")) != first, 1);
-		expect_equal("the same", sent_to((enum door)door, false, CLIENT, 1001, INVITE("one@a")), first);
+		expect_equal(
+			"another",
+			sent_to((enum door)door, false, CLIENT, 1001, INVITE("two@a")) != first, 1);
+		expect_equal("the same",
+			     sent_to((enum door)door, false, CLIENT, 1001, INVITE("one@a")), first);
 		expect_equal("connections", table_count(path, false), 2);
 		expect_audit(path);
 	}
@@ -197,11 +212,14 @@ static void not_for(void **state)
 
 		path_reset(path);
 		now_playing("%s", door_names[door]);
-		service = service_add(path, &(struct service_spec){ .port = 5060, .pe = 1,
-								    .flags = CV_SVC_PERSISTENT, .timeout = 60 });
+		service = service_add(path, &(struct service_spec){ .port = 5060,
+								    .pe = 1,
+								    .flags = CV_SVC_PERSISTENT,
+								    .timeout = 60 });
 		dest_add(path, service, &(struct dest_spec){});
 		expect_fate(path, (enum door)door, &p, DROPPED);
-		service = service_add(path, &(struct service_spec){ .proto = IPPROTO_UDP, .port = 5060, .pe = 1 });
+		service = service_add(path, &(struct service_spec){
+						    .proto = IPPROTO_UDP, .port = 5060, .pe = 1 });
 		dest_add(path, service, &(struct dest_spec){});
 		p.proto = IPPROTO_UDP;
 		expect_fate(path, (enum door)door, &p, SENT);
@@ -210,7 +228,7 @@ static void not_for(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(found4),     cmocka_unit_test(found6),	 cmocka_unit_test(per_call),
+	cmocka_unit_test(found4),     cmocka_unit_test(found6),	    cmocka_unit_test(per_call),
 	cmocka_unit_test(per_client), cmocka_unit_test(one_packet), cmocka_unit_test(not_for),
 };
 

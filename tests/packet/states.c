@@ -65,7 +65,8 @@ static void apply_settings(const json_t *fact)
 
 	if (set)
 		set_timeouts(json_string_value(set));
-	path->settings->secure_tcp = (uint32_t)json_integer_value(json_object_get(fact, "secure_tcp"));
+	path->settings->secure_tcp =
+		(uint32_t)json_integer_value(json_object_get(fact, "secure_tcp"));
 	path->settings->sloppy_tcp = fact_is(fact, "tcp_sloppy");
 	if (fact_is(fact, "tcp_reuse"))
 		path->settings->conn_reuse_mode = (uint32_t)fact_number(fact, "conn_reuse_mode");
@@ -93,8 +94,8 @@ static void play(const json_t *fact, enum door door)
 	for (size_t i = 0; i < json_array_size(steps); i++) {
 		const json_t *step = json_array_get(steps, i);
 
-		now_playing("%s, %c, IPv%d, %s: step %zu, %s", title_of(fact), t.method, t.v6 ? 6 : 4,
-			    door_names[door], i + 1, fact_text(step, "step"));
+		now_playing("%s, %c, IPv%d, %s: step %zu, %s", title_of(fact), t.method,
+			    t.v6 ? 6 : 4, door_names[door], i + 1, fact_text(step, "step"));
 		talk_step(&t, step);
 	}
 	expect_audit(path);

@@ -51,7 +51,8 @@ static const struct offer offers[] = {
 	{ PORT_IPIP, IPPROTO_TCP, CV_TUNNEL, .sched = CV_SCHED_SH },
 	{ PORT_GUE, IPPROTO_TCP, CV_TUNNEL, CV_TUN_GUE, CV_TUN_CSUM, .sched = CV_SCHED_MH },
 	{ PORT_GRE, IPPROTO_TCP, CV_TUNNEL, CV_TUN_GRE, .sched = CV_SCHED_LC },
-	{ PORT_PERSISTENT, IPPROTO_TCP, CV_DROUTE, .flags = CV_SVC_PERSISTENT, .sched = CV_SCHED_RR },
+	{ PORT_PERSISTENT, IPPROTO_TCP, CV_DROUTE, .flags = CV_SVC_PERSISTENT,
+	  .sched = CV_SCHED_RR },
 	{ PORT_ONCE, IPPROTO_UDP, CV_DROUTE, .flags = CV_SVC_ONEPACKET, .sched = CV_SCHED_RR },
 	{ 21, IPPROTO_TCP, CV_MASQ, .flags = CV_SVC_PERSISTENT, .sched = CV_SCHED_RR },
 };
@@ -59,12 +60,18 @@ static const struct offer offers[] = {
 
 static void add_offer(struct path *p, const struct offer *o, bool v6)
 {
-	uint32_t s = service_add(p, &(struct service_spec){ .v6 = v6, .port = o->port, .proto = o->proto,
-							    .sched = o->sched, .flags = o->flags, .timeout = 60 });
+	uint32_t s = service_add(p, &(struct service_spec){ .v6 = v6,
+							    .port = o->port,
+							    .proto = o->proto,
+							    .sched = o->sched,
+							    .flags = o->flags,
+							    .timeout = 60 });
 
 	for (unsigned int n = 1; n <= MUTATE_MASQ; n++) {
-		uint32_t d = dest_add(p, s, &(struct dest_spec){ .number = n, .method = o->method,
-								 .masq = o->method == CV_MASQ });
+		uint32_t d = dest_add(p, s,
+				      &(struct dest_spec){ .number = n,
+							   .method = o->method,
+							   .masq = o->method == CV_MASQ });
 
 		p->dests[d].tun_type = o->tun_type;
 		p->dests[d].tun_flags = o->tun_flags;
@@ -144,7 +151,8 @@ static bool is_fragment(const struct frame *f)
 
 	if (is_v4(f))
 		return (ip[6] & 0x3f) || ip[7];
-	return is_v6(f) && (ip[6] == IPPROTO_FRAGMENT || memchr(ip + 40, IPPROTO_FRAGMENT, f->len - ETH_LEN - 40));
+	return is_v6(f) && (ip[6] == IPPROTO_FRAGMENT ||
+			    memchr(ip + 40, IPPROTO_FRAGMENT, f->len - ETH_LEN - 40));
 }
 
 static bool same(const uint8_t *a, const void *b, size_t n)
@@ -167,7 +175,8 @@ static bool held_by_chance(const struct path *p, const struct frame *f)
 {
 	struct ends e;
 
-	return is_fragment(f) && ends_of(f, &e) && (host_noted(p, e.src, e.size) || host_noted(p, e.dst, e.size));
+	return is_fragment(f) && ends_of(f, &e) &&
+	       (host_noted(p, e.src, e.size) || host_noted(p, e.dst, e.size));
 }
 
 /* Once a mark has made it a connection, a packet goes by that, marked or not; and an error about one, whoever's and to whom. */
@@ -179,7 +188,8 @@ static bool marked_before(const struct path *p, const struct frame *f)
 		return false;
 	for (uint32_t slot = 0; slot < table_slots(p, e.v6); slot++) {
 		const struct cv_conn_common *c = table_at(p, e.v6, slot);
-		union cv_addr caddr = table_caddr(p, e.v6, slot), vaddr = table_vaddr(p, e.v6, slot);
+		union cv_addr caddr = table_caddr(p, e.v6, slot),
+			      vaddr = table_vaddr(p, e.v6, slot);
 
 		if (!(c->ctl & CV_CTL_LIVE) || !c->fwmark)
 			continue;
@@ -241,20 +251,22 @@ static bool explained(const struct frame *in, const struct frame *out, uint32_t 
 	if (!ends_of(in, &i) || !ends_of(out, &o))
 		return false;
 	if (o.icmp && o.v6 == i.v6 && same(o.dst, i.src, o.size) && !same(o.src, i.src, o.size))
-		return true;	/* an answer to the sender */
-	if (i.icmp)		/* an error on its way: one end is a stranger's; with a mark, a service's whatever it is about */
+		return true; /* an answer to the sender */
+	if (i.icmp) /* an error on its way: one end is a stranger's; with a mark, a service's whatever it is about */
 		return mark || (about_us(in) && about_us(out));
-	if (o.v6 == i.v6 && is_server(i.src, i.v6) && same(o.src, &vip[o.v6], o.size) && same(o.dst, i.dst, o.size))
-		return true;	/* masq's answer */
+	if (o.v6 == i.v6 && is_server(i.src, i.v6) && same(o.src, &vip[o.v6], o.size) &&
+	    same(o.dst, i.dst, o.size))
+		return true; /* masq's answer */
 	if (!same(i.dst, &vip[i.v6], i.size) && !mark)
 		return false;
 	if (o.v6 == i.v6 && same(o.src, i.src, i.size))
 		return same(o.dst, i.dst, i.size) || is_server(o.dst, o.v6);
-	return is_server(o.dst, o.v6) && about_us(out); /* a tunnel, and perhaps the last fragment of it */
+	return is_server(o.dst, o.v6) &&
+	       about_us(out); /* a tunnel, and perhaps the last fragment of it */
 }
 
-static bool check_one(enum through way, const struct frame *in, uint32_t mark, const struct outcome *o,
-		      const struct before *before)
+static bool check_one(enum through way, const struct frame *in, uint32_t mark,
+		      const struct outcome *o, const struct before *before)
 {
 	const char *name = way_names[way];
 	unsigned int cause = counted_as(directors[way], before);
@@ -266,7 +278,8 @@ static bool check_one(enum through way, const struct frame *in, uint32_t mark, c
 	}
 	if (!ours && o->fate != PASSED)
 		return breaks("%s: %s a packet of others", name, fate_names[o->fate]);
-	if (o->fate == PASSED && cause != CV_C_PASS_LOCAL && way != BY_CULVERT0 && frame_differs(in, &o->out, 0) >= 0)
+	if (o->fate == PASSED && cause != CV_C_PASS_LOCAL && way != BY_CULVERT0 &&
+	    frame_differs(in, &o->out, 0) >= 0)
 		return breaks("%s passed a packet changed", name);
 	if (o->fate == SENT && !explained(in, &o->out, mark)) {
 		if (!shrinking)
@@ -278,9 +291,11 @@ static bool check_one(enum through way, const struct frame *in, uint32_t mark, c
 	/* The fragment that makes a packet whole sends all of them in once more, and is counted then. */
 	if (cause == CV_C_COUNT && o->fate == DROPPED && is_fragment(in))
 		return true;
-	if (cause == CV_C_COUNT)	/* what is not for this host, and what is on its way out, is not counted */
-		return (o->fate == PASSED && way != BY_CULVERT0) || breaks("%s: %s and not counted", name, fate_names[o->fate]);
-	if (way == BY_ANSWERS)		/* what it rewrites goes on */
+	if (cause ==
+	    CV_C_COUNT) /* what is not for this host, and what is on its way out, is not counted */
+		return (o->fate == PASSED && way != BY_CULVERT0) ||
+		       breaks("%s: %s and not counted", name, fate_names[o->fate]);
+	if (way == BY_ANSWERS) /* what it rewrites goes on */
 		return (cause == CV_C_SENT && o->fate == PASSED) || o->fate == DROPPED;
 	return cause_fits(cause, o->fate) ||
 	       breaks("%s: %s, counted as %s", name, fate_names[o->fate], cause_names[cause]);
@@ -303,7 +318,8 @@ static bool send_one(enum through way, const struct frame *in, uint32_t mark, st
 	if (way <= BY_TC)
 		path_send(p, way == BY_XDP ? XDP_DOOR : TC_DOOR, in, mark, o);
 	else
-		o->fate = skb_fate(path_run_skb(p, way == BY_CULVERT0 ? p->culvert0 : p->answers, in, &o->out, mark));
+		o->fate = skb_fate(path_run_skb(p, way == BY_CULVERT0 ? p->culvert0 : p->answers,
+						in, &o->out, mark));
 	return check_one(way, in, mark, o, &before);
 }
 
@@ -315,7 +331,8 @@ static bool stump(const struct frame *f)
 {
 	uint32_t type = (uint32_t)(f->data[12] << 8 | f->data[13]);
 
-	return (type == ETH_P_IP && f->len < ETH_LEN + 20) || (type == ETH_P_IPV6 && f->len < ETH_LEN + 40);
+	return (type == ETH_P_IP && f->len < ETH_LEN + 20) ||
+	       (type == ETH_P_IPV6 && f->len < ETH_LEN + 40);
 }
 
 static bool send_stump(const struct frame *in)
@@ -325,8 +342,8 @@ static bool send_stump(const struct frame *in)
 
 	look(directors[BY_XDP], &before);
 	sent_in++;
-	if (path_run_xdp(directors[BY_XDP], in, &out, 1, NULL) != XDP_PASS || frame_differs(in, &out, 0) >= 0 ||
-	    counted_as(directors[BY_XDP], &before) != CV_C_COUNT)
+	if (path_run_xdp(directors[BY_XDP], in, &out, 1, NULL) != XDP_PASS ||
+	    frame_differs(in, &out, 0) >= 0 || counted_as(directors[BY_XDP], &before) != CV_C_COUNT)
 		return breaks("XDP did something about the beginning of a header");
 	return true;
 }
@@ -362,7 +379,8 @@ static bool timer_at_hand(const struct path *p)
  */
 static void let_timers_agree(void)
 {
-	for (int i = 0; i < 100 && (timer_at_hand(directors[BY_XDP]) || timer_at_hand(directors[BY_TC])); i++)
+	for (int i = 0;
+	     i < 100 && (timer_at_hand(directors[BY_XDP]) || timer_at_hand(directors[BY_TC])); i++)
 		pass_time(2 * SWEPT);
 }
 
@@ -391,7 +409,9 @@ static void change(uint64_t r)
 /* The last of the servers are the marks'; they stay. */
 static bool changes(uint64_t seed)
 {
-	return seed % 97 == 0 && (seed % 4 != 3 || (uint32_t)(seed >> 16) % directors[0]->num_dests < 2 * OFFERS * MUTATE_MASQ);
+	return seed % 97 == 0 &&
+	       (seed % 4 != 3 ||
+		(uint32_t)(seed >> 16) % directors[0]->num_dests < 2 * OFFERS * MUTATE_MASQ);
 }
 
 static bool step(uint64_t seed)
@@ -408,7 +428,8 @@ static bool step(uint64_t seed)
 	if (stump(&f))
 		return send_stump(&f);
 	for (int way = 0; way < WAYS; way++) {
-		if (mark && way <= BY_TC)	/* XDP knows no marks, and their connections would differ */
+		if (mark &&
+		    way <= BY_TC) /* XDP knows no marks, and their connections would differ */
 			continue;
 		if (!send_one(way, &f, mark, &o[way]))
 			return false;
@@ -477,7 +498,8 @@ static void play_round(uint64_t round)
 	play(seeds, n);
 	for (unsigned int i = 0; i < n; i++) {
 		mutate_packet(seeds[i], &f, &mark);
-		fprintf(stderr, "%s mark %u: ", changes(seeds[i]) ? "a change, not" : "packet", mark);
+		fprintf(stderr, "%s mark %u: ", changes(seeds[i]) ? "a change, not" : "packet",
+			mark);
 		frame_print("", &f);
 	}
 	fail_msg("CULVERT_SEED=%lu, %u packets: %s", (unsigned long)round, n, broken);
@@ -486,7 +508,8 @@ static void play_round(uint64_t round)
 static void storm(void **state)
 {
 	mutate_rounds(play_round, &sent_in, 1000000, 100000000);
-	figure("attacks.storm", sent_in, "malformed packets, nothing of others dropped, each counted once");
+	figure("attacks.storm", sent_in,
+	       "malformed packets, nothing of others dropped, each counted once");
 	print_message("%lu packets\n", (unsigned long)sent_in);
 }
 

@@ -70,7 +70,8 @@ struct cv_conn_common *table_find(const struct path *p, const struct packet *of)
 {
 	union cv_addr caddr = addr_of(of->src ? of->src : of->v6 ? CLIENT6 : CLIENT, NULL);
 	union cv_addr vaddr = addr_of(of->dst ? of->dst : of->v6 ? VIP6 : VIP, NULL);
-	uint16_t cport = htons(of->sport ? of->sport : 40000), vport = htons(of->dport ? of->dport : 80);
+	uint16_t cport = htons(of->sport ? of->sport : 40000),
+		 vport = htons(of->dport ? of->dport : 80);
 	uint8_t proto = of->proto ? of->proto : IPPROTO_TCP;
 
 	for (uint32_t slot = 0; slot < table_slots(p, of->v6); slot++) {
@@ -78,7 +79,8 @@ struct cv_conn_common *table_find(const struct path *p, const struct packet *of)
 		union cv_addr ca = table_caddr(p, of->v6, slot), va = table_vaddr(p, of->v6, slot);
 
 		if (c->ctl & CV_CTL_LIVE && !(c->ctl & CV_CTL_TEMPLATE) && c->proto == proto &&
-		    c->cport == cport && c->vport == vport && same(&ca, &caddr) && same(&va, &vaddr))
+		    c->cport == cport && c->vport == vport && same(&ca, &caddr) &&
+		    same(&va, &vaddr))
 			return c;
 	}
 	return NULL;
@@ -91,7 +93,7 @@ struct audit {
 	unsigned int broken;
 	struct tally {
 		uint32_t active, inactive, persist;
-	} *tally; /* per destination */
+	} * tally; /* per destination */
 };
 
 __attribute__((format(printf, 2, 3))) static void broken(struct audit *a, const char *format, ...)
@@ -117,9 +119,9 @@ static void audit_control(struct audit *a, bool v6)
 
 		if (!(c->ctl & CV_CTL_LIVE) || !(c->ctl & CV_CTL_CONTROLLED))
 			continue;
-		if (c->control >= slots ||
-		    !(table_at(a->p, v6, c->control)->ctl & CV_CTL_TEMPLATE))
-			broken(a, "slot %u is controlled by %u, which is no template", slot, c->control);
+		if (c->control >= slots || !(table_at(a->p, v6, c->control)->ctl & CV_CTL_TEMPLATE))
+			broken(a, "slot %u is controlled by %u, which is no template", slot,
+			       c->control);
 		else
 			controlled[c->control]++;
 	}
@@ -172,7 +174,7 @@ struct flat_key {
 	uint16_t cport, vport;
 	uint8_t proto, template;
 	uint8_t zero[2];
-	uint32_t call;	/* of a template */
+	uint32_t call; /* of a template */
 	uint32_t slot;
 };
 
@@ -204,7 +206,8 @@ static void audit_keys(struct audit *a, bool v6)
 	qsort(keys, at, sizeof(*keys), compare_keys);
 	for (uint32_t i = 1; i < at; i++) {
 		if (compare_keys(&keys[i - 1], &keys[i]) == 0)
-			broken(a, "slots %u and %u have the same key", keys[i - 1].slot, keys[i].slot);
+			broken(a, "slots %u and %u have the same key", keys[i - 1].slot,
+			       keys[i].slot);
 	}
 	free(keys);
 }
@@ -253,14 +256,15 @@ unsigned int table_audit(const struct path *p)
 
 const char *state_name(uint8_t proto, uint32_t ctl)
 {
-	static const char *const tcp[CV_TCP_LAST] = { "NONE",	    "ESTABLISHED", "SYN_SENT",
-						      "SYN_RECV",   "FIN_WAIT",	   "TIME_WAIT",
-						      "CLOSE",	    "CLOSE_WAIT",  "LAST_ACK",
-						      "LISTEN",	    "SYNACK" };
-	static const char *const sctp[CV_SCTP_LAST] = {
-		"NONE",	    "INIT1",	   "INIT",   "C-SENT",	   "C-REPLIED",	 "C-WAIT",   "COOKIE",
-		"C-ECHOED", "ESTABLISHED", "S-SENT", "S-RECEIVED", "S-ACK-SENT", "REJECTED", "CLOSED"
-	};
+	static const char *const tcp[CV_TCP_LAST] = { "NONE",	  "ESTABLISHED", "SYN_SENT",
+						      "SYN_RECV", "FIN_WAIT",	 "TIME_WAIT",
+						      "CLOSE",	  "CLOSE_WAIT",	 "LAST_ACK",
+						      "LISTEN",	  "SYNACK" };
+	static const char *const sctp[CV_SCTP_LAST] = { "NONE",	    "INIT1",	  "INIT",
+							"C-SENT",   "C-REPLIED",  "C-WAIT",
+							"COOKIE",   "C-ECHOED",	  "ESTABLISHED",
+							"S-SENT",   "S-RECEIVED", "S-ACK-SENT",
+							"REJECTED", "CLOSED" };
 	uint32_t state = ctl & CV_CTL_STATE;
 
 	if (proto == IPPROTO_SCTP)

@@ -12,13 +12,13 @@
 struct talk {
 	enum door door;
 	bool v6;
-	uint8_t proto;		/* 0: TCP */
-	char method;		/* m, g, i: as ipvsadm's options */
-	unsigned int servers;	/* r1...; 0: one */
+	uint8_t proto;	      /* 0: TCP */
+	char method;	      /* m, g, i: as ipvsadm's options */
+	unsigned int servers; /* r1...; 0: one */
 	/* talk_begin()'s: */
 	uint32_t service, first_dest;
-	unsigned int server;	/* that the connection went to last */
-	struct packet client;	/* as the connection's client sends */
+	unsigned int server;  /* that the connection went to last */
+	struct packet client; /* as the connection's client sends */
 };
 
 /* A service for it, in the present state. */

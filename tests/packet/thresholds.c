@@ -15,7 +15,8 @@ static unsigned int recovers_at(enum door door, uint32_t l_threshold)
 
 	path_reset(path);
 	service = service_add(path, &(struct service_spec){ .proto = IPPROTO_UDP });
-	dest = dest_add(path, service, &(struct dest_spec){ .u_threshold = 8, .l_threshold = l_threshold });
+	dest = dest_add(path, service,
+			&(struct dest_spec){ .u_threshold = 8, .l_threshold = l_threshold });
 	for (uint16_t n = 0; n < 8; n++) {
 		p = client(n);
 		expect_equal("server", server_of(path, door, &p), 1);

@@ -12,7 +12,8 @@ static uint32_t begin(bool v6, bool outer_v6)
 	service = service_add(path, &(struct service_spec){ .v6 = v6 });
 	now_playing("IPv%d in IPv%d", v6 ? 6 : 4, outer_v6 ? 6 : 4);
 	return dest_add(path, service,
-			&(struct dest_spec){ .addr = server_addr(1, outer_v6), .method = CV_TUNNEL });
+			&(struct dest_spec){ .addr = server_addr(1, outer_v6),
+					     .method = CV_TUNNEL });
 }
 
 static void check(enum door door, const struct packet *in, bool outer_v6)
@@ -65,10 +66,16 @@ static void every_family(void **state)
 static void too_big(void **state)
 {
 	for (int door = 0; door < DOORS; door++) {
-		const struct packet_case fits = { .what = "fits", .in = { .df = true, .payload = 1440 },
-						  .fate = SENT, .cause = CV_C_SENT, .conns = 1 };
-		const struct packet_case over = { .what = "too big", .in = { .df = true, .payload = 1441, .sport = 2 },
-						  .fate = SENT, .cause = CV_C_ANSWERED, .conns = 1,
+		const struct packet_case fits = { .what = "fits",
+						  .in = { .df = true, .payload = 1440 },
+						  .fate = SENT,
+						  .cause = CV_C_SENT,
+						  .conns = 1 };
+		const struct packet_case over = { .what = "too big",
+						  .in = { .df = true, .payload = 1441, .sport = 2 },
+						  .fate = SENT,
+						  .cause = CV_C_ANSWERED,
+						  .conns = 1,
 						  .error = { 3, 4, 1480 } };
 
 		begin(false, false);

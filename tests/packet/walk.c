@@ -9,13 +9,13 @@
  */
 #include "case.h"
 
-static const enum cv_sched walkers[] = { CV_SCHED_RR,  CV_SCHED_WRR, CV_SCHED_LC,    CV_SCHED_WLC,
-					 CV_SCHED_SED, CV_SCHED_NQ,  CV_SCHED_FO,    CV_SCHED_OVF,
+static const enum cv_sched walkers[] = { CV_SCHED_RR,	CV_SCHED_WRR,  CV_SCHED_LC, CV_SCHED_WLC,
+					 CV_SCHED_SED,	CV_SCHED_NQ,   CV_SCHED_FO, CV_SCHED_OVF,
 					 CV_SCHED_LBLC, CV_SCHED_LBLCR };
 #define WALKERS (sizeof(walkers) / sizeof(walkers[0]))
 
 #define B_PORT 443
-#define WEIGHT 20	/* ovf gives a server no more than a connection more than that */
+#define WEIGHT 20 /* ovf gives a server no more than a connection more than that */
 
 static uint32_t a, b, r[7]; /* slots; r[N] is rN's */
 
@@ -25,7 +25,8 @@ static void begin(enum cv_sched sched)
 	a = service_add(path, &(struct service_spec){ .sched = sched });
 	b = service_add(path, &(struct service_spec){ .sched = CV_SCHED_RR, .port = B_PORT });
 	for (unsigned int n = 1; n <= 6; n++)
-		r[n] = dest_add(path, n <= 3 ? a : b, &(struct dest_spec){ .number = n, .weight = WEIGHT });
+		r[n] = dest_add(path, n <= 3 ? a : b,
+				&(struct dest_spec){ .number = n, .weight = WEIGHT });
 	now_playing("scheduler %u", sched);
 }
 
@@ -94,7 +95,7 @@ static void memory_led_astray(void **state)
 
 	for (size_t i = 0; i < 2 * DOORS; i++) {
 		begin(with_memory[i / DOORS]);
-		dest_weight(path, r[3], 0);	/* so that r2 is the choice */
+		dest_weight(path, r[3], 0); /* so that r2 is the choice */
 		expect_equal("before", servers_of_a(i % DOORS, 1000, 2), 1 << 2);
 		dest_weight(path, r[3], WEIGHT);
 		lead_astray();
@@ -112,7 +113,7 @@ static void idle_elsewhere(void **state)
 		begin(CV_SCHED_LBLC);
 		expect_equal("before", servers_of_a(i, 1000, 1), 1 << 3);
 		path->dests[r[3]].activeconns += WEIGHT + 5;
-		path->dests[r[2]].activeconns += WEIGHT;	/* less loaded, but not idle */
+		path->dests[r[2]].activeconns += WEIGHT; /* less loaded, but not idle */
 		path->dests[r[1]].service = b;
 		path->dests[r[1]].next = path->svcs[b].head;
 		expect_equal("after", servers_of_a(i, 1100, 1), 1 << 3);

@@ -74,28 +74,27 @@ void world_ip(const char *format, ...)
 }
 
 /* XDP wants a receive queue that XDP was set up on, which the loader does; ND would only disturb. */
-static const char links[] =
-	"link set lo up\n"
-	"link add up0 address 02:00:00:00:00:01 type veth peer name wire0\n"
-	"link add real0 address 02:00:00:00:07:01 type veth peer name rack0\n"
-	"link set up0 addrgenmode none\n"
-	"link set wire0 addrgenmode none\n"
-	"link set real0 addrgenmode none\n"
-	"link set rack0 addrgenmode none\n"
-	"link set up0 up\n"
-	"link set wire0 up arp off\n"
-	"link set real0 up\n"
-	"link set rack0 up arp off\n"
-	"addr add 10.0.0.1/24 dev up0\n"
-	"addr add 10.0.0.100/32 dev up0\n"
-	"addr add fd00::1/64 dev up0 nodad\n"
-	"addr add fd00::100/128 dev up0 nodad\n"
-	"addr add 192.168.7.1/24 dev real0\n"
-	"addr add fd07::1/64 dev real0 nodad\n"
-	"neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev up0 nud permanent\n"
-	"neigh add fd00::2 lladdr 02:00:00:00:00:02 dev up0 nud permanent\n"
-	"route add default via 10.0.0.2\n"
-	"route add ::/0 via fd00::2\n";
+static const char links[] = "link set lo up\n"
+			    "link add up0 address 02:00:00:00:00:01 type veth peer name wire0\n"
+			    "link add real0 address 02:00:00:00:07:01 type veth peer name rack0\n"
+			    "link set up0 addrgenmode none\n"
+			    "link set wire0 addrgenmode none\n"
+			    "link set real0 addrgenmode none\n"
+			    "link set rack0 addrgenmode none\n"
+			    "link set up0 up\n"
+			    "link set wire0 up arp off\n"
+			    "link set real0 up\n"
+			    "link set rack0 up arp off\n"
+			    "addr add 10.0.0.1/24 dev up0\n"
+			    "addr add 10.0.0.100/32 dev up0\n"
+			    "addr add fd00::1/64 dev up0 nodad\n"
+			    "addr add fd00::100/128 dev up0 nodad\n"
+			    "addr add 192.168.7.1/24 dev real0\n"
+			    "addr add fd07::1/64 dev real0 nodad\n"
+			    "neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev up0 nud permanent\n"
+			    "neigh add fd00::2 lladdr 02:00:00:00:00:02 dev up0 nud permanent\n"
+			    "route add default via 10.0.0.2\n"
+			    "route add ::/0 via fd00::2\n";
 
 static void add_servers(void)
 {

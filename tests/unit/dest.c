@@ -285,8 +285,7 @@ static void same_slot_with_its_connections(void **state)
 
 static uint64_t conns_of(uint32_t slot)
 {
-	return lab->counters[slot].conns -
-	       lab->dest_est[slot].base[CV_CONNS];
+	return lab->counters[slot].conns - lab->dest_est[slot].base[CV_CONNS];
 }
 
 static void figures_only_in_the_same_service(void **state)

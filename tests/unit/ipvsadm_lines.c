@@ -121,10 +121,8 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_endless_line),
-		cmocka_unit_test(test_read_error),
+		cmocka_unit_test(test_pieces),	     cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_endless_line), cmocka_unit_test(test_read_error),
 		cmocka_unit_test(test_words),
 	};
 

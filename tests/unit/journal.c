@@ -419,7 +419,8 @@ static void random_kills(void **state)
 			if (cv_open(&cv) || cv_lock(cv, 5))
 				_exit(1);
 			for (unsigned int i = 0;; i++) {
-				const struct cv_service_spec s = lab_service(VIP, 80, i % CV_SCHED_COUNT);
+				const struct cv_service_spec s =
+					lab_service(VIP, 80, i % CV_SCHED_COUNT);
 				const struct cv_dest_spec d = lab_dest("10.1.0.7", (int)(i % 9));
 
 				cv_service_add(cv, &s);

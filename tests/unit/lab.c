@@ -146,10 +146,10 @@ static int listing_dest(const struct cv_dest_info *d, void *arg)
 
 	say(l, " [");
 	say_addr(l, d->spec.family, &d->spec.addr);
-	say(l, " m%d w%d/%d x%u y%u t%u/%u/%u a%u i%u p%u o%d n%llu]", d->spec.method, d->spec.weight,
-	    lab->dests[d->id].last_weight, d->spec.u_threshold, d->spec.l_threshold, d->spec.tun_type, d->spec.tun_flags,
-	    d->spec.tun_port, d->activeconns, d->inactconns, d->persistconns, d->overload,
-	    (unsigned long long)d->figures.total[CV_CONNS]);
+	say(l, " m%d w%d/%d x%u y%u t%u/%u/%u a%u i%u p%u o%d n%llu]", d->spec.method,
+	    d->spec.weight, lab->dests[d->id].last_weight, d->spec.u_threshold, d->spec.l_threshold,
+	    d->spec.tun_type, d->spec.tun_flags, d->spec.tun_port, d->activeconns, d->inactconns,
+	    d->persistconns, d->overload, (unsigned long long)d->figures.total[CV_CONNS]);
 	return 0;
 }
 

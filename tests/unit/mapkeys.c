@@ -14,7 +14,8 @@
 
 static int make_hash(void)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "keys", sizeof(uint32_t), sizeof(uint32_t), ENTRIES, NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "keys", sizeof(uint32_t), sizeof(uint32_t),
+				ENTRIES, NULL);
 
 	assert_true(fd >= 0);
 	return fd;

@@ -20,9 +20,9 @@
 
 static int make(void **state)
 {
-	const struct cv_sizes sizes = {
-		.max_conns = 1024, .max_services = SERVICES, .max_dests = DESTS
-	};
+	const struct cv_sizes sizes = { .max_conns = 1024,
+					.max_services = SERVICES,
+					.max_dests = DESTS };
 
 	if (unshare(CLONE_NEWNET) < 0)
 		return -1;
@@ -53,7 +53,8 @@ static int fill(void **state)
 	cv_flush(cv);
 	srand(1);
 	for (uint16_t port = 1; port <= 40; port++) {
-		struct cv_service_spec s = lab_service(VIP, port, port % 2 ? CV_SCHED_WRR : CV_SCHED_MH);
+		struct cv_service_spec s =
+			lab_service(VIP, port, port % 2 ? CV_SCHED_WRR : CV_SCHED_MH);
 
 		cv->journal->service_hint = (uint32_t)rand() % SERVICES;
 		assert_int_equal(cv_service_add(cv, &s), 0);
@@ -82,7 +83,9 @@ static int32_t weight_of(struct cv *cv, uint16_t port, const char *addr)
 {
 	struct cv_service_key key = lab_key(VIP, port);
 	struct cv_dest_spec d = lab_dest(addr, 0);
-	struct cv_dest_key at = { .owner = key, .addr = d.addr, .port = d.port, .family = d.family };
+	struct cv_dest_key at = {
+		.owner = key, .addr = d.addr, .port = d.port, .family = d.family
+	};
 	uint32_t slot;
 
 	assert_int_equal(maps_need(cv, MAPS_LIST), 0);
@@ -260,7 +263,8 @@ static _Noreturn void edit_for_ever(unsigned int seed)
 	if (cv_open(&cv) || cv_lock(cv, 5))
 		_exit(1);
 	for (;;) {
-		struct cv_service_spec s = lab_service(VIP, (uint16_t)(1 + rand_r(&seed) % 40), CV_SCHED_WRR);
+		struct cv_service_spec s =
+			lab_service(VIP, (uint16_t)(1 + rand_r(&seed) % 40), CV_SCHED_WRR);
 		struct cv_dest_spec d = lab_dest("10.1.0.1", rand_r(&seed) % 9);
 
 		d.addr.b[3] = (uint8_t)(1 + rand_r(&seed) % 12);

@@ -65,8 +65,10 @@ static void a_list_that_changes_is_whole(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		setpgid(0, 0);
-		execl("/bin/sh", "sh", "-c", "while :; do echo link add go type veth peer name away; echo link del go; "
-					     "done | ip -batch - >/dev/null 2>&1", NULL);
+		execl("/bin/sh", "sh", "-c",
+		      "while :; do echo link add go type veth peer name away; echo link del go; "
+		      "done | ip -batch - >/dev/null 2>&1",
+		      NULL);
 		_exit(127);
 	}
 	assert_int_equal(rtnl_open(&r, RTNL_HERE), 0);
