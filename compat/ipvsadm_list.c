@@ -202,7 +202,7 @@ static void show_header(const struct cv *cv, struct out *out)
 	uint64_t buckets = DEFAULT_BUCKETS;
 
 	if (cv)
-		buckets = (uint64_t)cv_geometry(cv)->sets4 * CV_WAYS * 5 / 6 / CONNS_PER_BUCKET;
+		buckets = cv_conns_of(cv_geometry(cv)->sets4) / CONNS_PER_BUCKET;
 	out_text(out, "IP Virtual Server version 1.2.1 (size=");
 	out_number(out, buckets);
 	out_text(out, ")\n");

@@ -235,11 +235,19 @@ struct cv_call {
  * (0.06 %; 0.55 % or 0.16 % if the home set had to have 2 or 3 places to spare, where
  * bpf/lb/room.h has 4; tests/packet/fill).
  */
+#define CV_SLOTS_FOR_1000 1248
+
 static inline __u32 cv_sets_for(__u32 max_conns)
 {
-	__u64 slots = (__u64)max_conns * 1248 / 1000;
+	__u64 slots = (__u64)max_conns * CV_SLOTS_FOR_1000 / 1000;
 
 	return (__u32)((slots + CV_WAYS - 1) / CV_WAYS);
+}
+
+/* The other way round, but for what was rounded up to a whole set. */
+static inline __u32 cv_conns_of(__u32 sets)
+{
+	return (__u32)((__u64)sets * CV_WAYS * 1000 / CV_SLOTS_FOR_1000);
 }
 
 #endif

@@ -85,7 +85,9 @@ if [ "$door$family" != xdp4 ]; then
 	exit 0
 fi
 
-# Connections whose server has left would have no place to come back to.
+# Connections whose server has left would have no place to come back to. (With expire_nodest_conn=1
+# they have ended.)
+culvert sysctl expire_nodest_conn=0 >/dev/null
 ipvsadm -d -t "$VIP:7" -r "$R1:7"
 expect "15" eval "ipvsadm -Lcn | grep -c '$R1:7'"
 culvert save -c -o "$LAB_DIR/less"
