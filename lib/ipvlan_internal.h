@@ -37,6 +37,7 @@ struct cv_ipv {
 	int instance; /* its directory; the lock is on it */
 	int dir;      /* ipvlan/ in it */
 	bool locked;
+	bool made; /* the data path, by this handle, and its lock held ever since */
 	int maps[IPV_MAPS];
 	struct cv_ipv_master *masters; /* shared with the data path */
 	struct cv_ipv_slave *slaves;

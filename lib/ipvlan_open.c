@@ -196,6 +196,7 @@ static int open_dir(struct cv_ipv *v, enum cv_ipv_open how)
 	err = bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
 	if (err == -ENOENT && how == CV_IPV_CREATE) {
 		err = load(v->instance);
+		v->made = !err;
 		if (!err)
 			err = bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
 	}
@@ -271,6 +272,7 @@ int ipv_open_in(int instance, enum cv_ipv_open how, struct cv_ipv **out)
 	}
 	v->instance = instance;
 	err = open_rest(v, how, true);
+	v->made = false; /* whether it stays is for the caller to say */
 	if (!err)
 		*out = take_ptr(v);
 	return err;
@@ -282,6 +284,21 @@ int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
 	return ipv_open(out, how, true);
 }
 
+/* A command that was refused leaves nothing behind, nor the data path that it has loaded. */
+static void take_back(struct cv_ipv *v)
+{
+	for (uint32_t i = 0; v->masters && i < CV_IPV_MASTERS; i++) {
+		if (v->masters[i].state != CV_IPV_FREE)
+			return;
+	}
+	for (uint32_t i = 0; v->slaves && i < CV_IPV_SLAVES; i++) {
+		if (v->slaves[i].state != CV_IPV_FREE)
+			return;
+	}
+	if (ipv_discard(v->instance) == 0 && !instance_loaded(v->instance))
+		instance_remove_dir(v->instance);
+}
+
 void cv_ipv_close(struct cv_ipv **pv)
 {
 	struct cv_ipv *v = *pv;
@@ -289,6 +306,8 @@ void cv_ipv_close(struct cv_ipv **pv)
 	if (!v)
 		return;
 	*pv = NULL;
+	if (v->made && v->locked)
+		take_back(v);
 	ipv_netns_close(v);
 	rtnl_close(&v->rtnl);
 	if (v->masters)
@@ -315,6 +334,6 @@ int cv_ipv_lock(struct cv_ipv *v)
 
 void cv_ipv_unlock(struct cv_ipv *v)
 {
-	v->locked = false;
+	v->locked = v->made = false;
 	lock_drop(v->instance);
 }

@@ -32,6 +32,10 @@ refused "No daemon is running" ipvsadm --stop-daemon master
 ours
 cookie=$(on director python3 -c 'import socket; print(int.from_bytes(
 	socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8), "little"))')	# SO_NETNS_COOKIE
+on director ip link add up0 type veth peer name up1
+refused 'Cannot find device "nosuch"' culvert link add link nosuch name i0 type ipvlan
+refused "cannot be a master" culvert link add link lo name i0 type ipvlan
+refused 'no network namespace "nosuch"' culvert link add link up0 name i0 type ipvlan netns nosuch
 [ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie was made"
 expect '{"services":[]}' ipvsadm -Lj
 
