@@ -6,7 +6,26 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "culvert.h"
+#include "ipvlan.h"
 #include "options.h"
+
+/* Without slaves the data path of ipvlan is only there if a command was killed; who has its lock takes it away. */
+static bool tidy_ipvlan(void)
+{
+	_cleanup_(cv_ipv_close) struct cv_ipv *v = NULL;
+
+	return cv_ipv_open(&v, CV_IPV_EDIT) == 0 && cv_ipv_unused(v);
+}
+
+static int detach_all(struct cv **cv)
+{
+	bool tidied = tidy_ipvlan();
+	int err = cv_open(cv);
+
+	if (err)
+		return err == -ENOENT && tidied ? 0 : err;
+	return cv_destroy(cv);
+}
 
 int cmd_detach(int argc, char **argv)
 {
@@ -20,7 +39,7 @@ int cmd_detach(int argc, char **argv)
 		.name = "detach",
 		.usage = "DEV | --all",
 		.about = "Leaves DEV as it was before `culvert attach`; services and connections\n"
-			 "stay. With --all nothing of the load balancer stays in this namespace.",
+			 "stay. With --all nothing of the load balancer stays in this namespace; slaves do.",
 		.options = options,
 		.most = 1,
 	};
@@ -32,8 +51,8 @@ int cmd_detach(int argc, char **argv)
 		return status;
 	if (!dev == !all)
 		return cmd_error("detach", "either a device or --all"), CMD_USAGE;
-	err = cv_open(&cv);
-	if (!err)
-		err = all ? cv_destroy(&cv) : cv_detach(cv, dev);
+	err = all ? detach_all(&cv) : cv_open(&cv);
+	if (!err && !all)
+		err = cv_detach(cv, dev);
 	return err ? cmd_lib_error("detach", NULL, err) : CMD_OK;
 }

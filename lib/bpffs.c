@@ -191,6 +191,11 @@ int bpffs_subdir(int dir, const char *name, bool create, int *out)
 	return 0;
 }
 
+bool bpffs_absent(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, 0) < 0 && errno == ENOENT;
+}
+
 int bpffs_pin(int dir, const char *name, int fd)
 {
 	char path[320];

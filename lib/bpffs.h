@@ -20,6 +20,9 @@ int bpffs_open(bool create, int *out);
 /* Opens (after making it, if `create`) the directory `name` in `dir`. -ENOENT */
 int bpffs_subdir(int dir, const char *name, bool create, int *out);
 
+/* Known not to be there: not that it could not be told. */
+bool bpffs_absent(int dir, const char *name);
+
 /* Pins the BPF object `fd`. -EEXIST */
 int bpffs_pin(int dir, const char *name, int fd);
 

@@ -230,6 +230,13 @@ static void forget_load(int dir)
 	lock_drop(dir);
 }
 
+static int nothing_here(int dir)
+{
+	if (dir >= 0 && faccessat(dir, "ipvlan", F_OK, 0) == 0)
+		return cv_fail(-ENOENT, "no load balancer in this network namespace, only ipvlan slaves");
+	return cv_fail(-ENOENT, "no culvert in this network namespace");
+}
+
 int cv_open(struct cv **out)
 {
 	_cleanup_fd_ int dir = -1;
@@ -241,7 +248,7 @@ int cv_open(struct cv **out)
 		err = -ENOENT;
 	}
 	if (err == -ENOENT)
-		return cv_fail(err, "no culvert in this network namespace");
+		return nothing_here(dir);
 	if (!err)
 		err = instance_open(take_fd(dir), true, &cv);
 	if (err)
@@ -365,6 +372,12 @@ int instance_remove_dir(int dir)
 	if (faccessat(dir, "ipvlan", F_OK, 0) == 0)
 		return 0;
 	return bpffs_remove(root, name);
+}
+
+void instance_remove_unused(int dir)
+{
+	if (bpffs_absent(dir, "maps") && bpffs_absent(dir, "ipvlan") && load_forget(dir) == 0)
+		instance_remove_dir(dir);
 }
 
 int cv_destroy(struct cv **pcv)

@@ -28,9 +28,15 @@ enum cv_ipv_open {
 int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how);
 void cv_ipv_close(struct cv_ipv **v);
 
-/* For long-running commands: the lock again, as EDIT takes it, and its release. */
+/* Who gives up the lock when there are no slaves takes the data path away. */
+bool cv_ipv_unused(const struct cv_ipv *v);
+
+/*
+ * For long-running commands: the lock again, as EDIT takes it (-ENOENT: the data path has gone meanwhile, the handle is
+ * of no more use), and its release, which closes the handle if there are no slaves.
+ */
 int cv_ipv_lock(struct cv_ipv *v);
-void cv_ipv_unlock(struct cv_ipv *v);
+void cv_ipv_unlock(struct cv_ipv **v);
 
 /* ---- slaves ---------------------------------------------------------------------- */
 

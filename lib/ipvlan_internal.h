@@ -37,7 +37,8 @@ struct cv_ipv {
 	int instance; /* its directory; the lock is on it */
 	int dir;      /* ipvlan/ in it */
 	bool locked;
-	bool made; /* the data path, by this handle, and its lock held ever since */
+	bool lent;  /* the lock is a caller's: what stays when it is given up is for him to say */
+	bool known; /* the tables are laid out as in this culvert, and mapped */
 	int maps[IPV_MAPS];
 	struct cv_ipv_master *masters; /* shared with the data path */
 	struct cv_ipv_slave *slaves;

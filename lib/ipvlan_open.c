@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -194,13 +195,10 @@ static int open_dir(struct cv_ipv *v, enum cv_ipv_open how)
 
 	v->locked = how != CV_IPV_READ;
 	err = bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
-	if (err == -ENOENT && how == CV_IPV_CREATE) {
-		err = load(v->instance);
-		v->made = !err;
-		if (!err)
-			err = bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
-	}
-	return err;
+	if (err != -ENOENT || how != CV_IPV_CREATE)
+		return err;
+	err = load(v->instance);
+	return err ? err : bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
 }
 
 /* Whoever has the lock first cleans up after those who were killed with it. */
@@ -208,6 +206,36 @@ static void settle(struct cv_ipv *v)
 {
 	ipv_reap(v);
 	ipv_upgrade_finish(v);
+}
+
+bool cv_ipv_unused(const struct cv_ipv *v)
+{
+	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++) {
+		if (v->masters[i].state != CV_IPV_FREE)
+			return false;
+	}
+	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
+		if (v->slaves[i].state != CV_IPV_FREE)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Under a lock of our own: without slaves the data path is nobody's, be it that the last one has gone, that the first
+ * one was refused or that a killed command left it. What was said of a failure before stays said.
+ */
+static void leave(struct cv_ipv *v)
+{
+	char why[512];
+
+	/* Tables that could not be opened or read may have slaves in them. */
+	if (v->dir < 0 ? !bpffs_absent(v->instance, DIR_NAME) : !v->known || !cv_ipv_unused(v))
+		return;
+	snprintf(why, sizeof(why), "%s", cv_why());
+	if (ipv_discard(v->instance) == 0)
+		instance_remove_unused(v->instance);
+	cv_fail(0, "%s", why);
 }
 
 static int check_layout(const struct cv_ipv *v)
@@ -240,6 +268,7 @@ static int open_rest(struct cv_ipv *v, enum cv_ipv_open how, bool check)
 		err = open_maps(v);
 	if (!err)
 		err = map_tables(v);
+	v->known = !err && check;
 	if (!err)
 		err = rtnl_open(&v->rtnl, RTNL_HERE);
 	if (err)
@@ -271,8 +300,8 @@ int ipv_open_in(int instance, enum cv_ipv_open how, struct cv_ipv **out)
 		return cv_plain(-ENOMEM);
 	}
 	v->instance = instance;
+	v->lent = true;
 	err = open_rest(v, how, true);
-	v->made = false; /* whether it stays is for the caller to say */
 	if (!err)
 		*out = take_ptr(v);
 	return err;
@@ -284,21 +313,6 @@ int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
 	return ipv_open(out, how, true);
 }
 
-/* A command that was refused leaves nothing behind, nor the data path that it has loaded. */
-static void take_back(struct cv_ipv *v)
-{
-	for (uint32_t i = 0; v->masters && i < CV_IPV_MASTERS; i++) {
-		if (v->masters[i].state != CV_IPV_FREE)
-			return;
-	}
-	for (uint32_t i = 0; v->slaves && i < CV_IPV_SLAVES; i++) {
-		if (v->slaves[i].state != CV_IPV_FREE)
-			return;
-	}
-	if (ipv_discard(v->instance) == 0 && !instance_loaded(v->instance))
-		instance_remove_dir(v->instance);
-}
-
 void cv_ipv_close(struct cv_ipv **pv)
 {
 	struct cv_ipv *v = *pv;
@@ -306,8 +320,8 @@ void cv_ipv_close(struct cv_ipv **pv)
 	if (!v)
 		return;
 	*pv = NULL;
-	if (v->made && v->locked)
-		take_back(v);
+	if (v->locked && !v->lent)
+		leave(v);
 	ipv_netns_close(v);
 	rtnl_close(&v->rtnl);
 	if (v->masters)
@@ -321,10 +335,23 @@ void cv_ipv_close(struct cv_ipv **pv)
 	free(v);
 }
 
+/* Does the handle have the tables that are there now? */
+static bool is_current(const struct cv_ipv *v)
+{
+	struct stat ours, there;
+
+	return fstat(v->dir, &ours) == 0 && fstatat(v->instance, DIR_NAME, &there, 0) == 0 &&
+	       ours.st_ino == there.st_ino;
+}
+
 int cv_ipv_lock(struct cv_ipv *v)
 {
 	int err = instance_lock(v->instance, 0);
 
+	if (!err && !is_current(v)) {
+		lock_drop(v->instance);
+		err = -ENOENT;
+	}
 	if (err)
 		return err;
 	v->locked = true;
@@ -332,8 +359,14 @@ int cv_ipv_lock(struct cv_ipv *v)
 	return 0;
 }
 
-void cv_ipv_unlock(struct cv_ipv *v)
+void cv_ipv_unlock(struct cv_ipv **pv)
 {
-	v->locked = v->made = false;
+	struct cv_ipv *v = *pv;
+
+	if (cv_ipv_unused(v)) {
+		cv_ipv_close(pv);
+		return;
+	}
+	v->locked = false;
 	lock_drop(v->instance);
 }

@@ -273,7 +273,7 @@ static void link_event(struct cv_ipv_track *t, int nsid, const struct nlmsghdr *
 		t->look_at[slot] = true;
 		t->links_changed = true;
 	}
-	for (uint32_t i = 0; i < CV_IPV_MASTERS; i++) {
+	for (uint32_t i = 0; t->v && i < CV_IPV_MASTERS; i++) {
 		if (ipv_load(t->v->masters[i].state) == CV_IPV_LIVE &&
 		    t->v->masters[i].ifindex == link.ifindex) {
 			t->look_at_master[i] = true;
@@ -342,18 +342,37 @@ static void tell_gone(struct cv_ipv_track *t)
 	for (uint32_t i = 0; i < CV_IPV_SLAVES; i++) {
 		struct seen *s = &t->seen[i];
 
-		if (!s->ifindex ||
-		    (t->v->slaves[i].state == CV_IPV_LIVE && t->v->slaves[i].ifindex == s->ifindex))
+		if (!s->ifindex || (t->v && t->v->slaves[i].state == CV_IPV_LIVE &&
+				    t->v->slaves[i].ifindex == s->ifindex))
 			continue;
 		tell_of(t, CV_IPV_EV_GONE, i, NULL);
 		memset(s, 0, sizeof(*s));
 	}
 }
 
+/* The tables that are there now, under the lock. They come with the first slave and go with the last. */
+static int take_hold(struct cv_ipv_track *t)
+{
+	int err = t->v ? cv_ipv_lock(t->v) : -ENOENT;
+
+	if (err != -ENOENT)
+		return err;
+	cv_ipv_close(&t->v);
+	t->look_everywhere = true;
+	return cv_ipv_open(&t->v, CV_IPV_EDIT);
+}
+
 static int look(struct cv_ipv_track *t)
 {
-	int err = cv_ipv_lock(t->v);
+	int err = take_hold(t);
 
+	if (err == -ENOENT) {
+		tell_gone(t);
+		memset(t->look_at, 0, sizeof(t->look_at));
+		memset(t->look_at_master, 0, sizeof(t->look_at_master));
+		t->look_everywhere = t->links_changed = false;
+		return 0;
+	}
 	if (err)
 		return err;
 	/* Namespaces come and go, and with them what the ids stand for. */
@@ -370,7 +389,7 @@ static int look(struct cv_ipv_track *t)
 		t->look_at[i] = false;
 	}
 	t->look_everywhere = t->links_changed = false;
-	cv_ipv_unlock(t->v);
+	cv_ipv_unlock(&t->v);
 	return 0;
 }
 
@@ -415,10 +434,6 @@ int cv_ipv_track_new(struct cv_ipv_track **out,
 		return cv_plain(-ENOMEM);
 	t->report = report;
 	t->arg = arg;
-	err = cv_ipv_open(&t->v, CV_IPV_CREATE);
-	if (err)
-		return err;
-	cv_ipv_unlock(t->v);
 	err = listen_to_all(t);
 	if (err)
 		return err;

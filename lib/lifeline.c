@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
@@ -60,7 +59,5 @@ bool lifeline_cut(int dir)
 
 bool lifeline_missing(int dir)
 {
-	struct stat st;
-
-	return fstatat(dir, NAME, &st, 0) < 0 && errno == ENOENT;
+	return bpffs_absent(dir, NAME);
 }

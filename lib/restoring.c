@@ -95,13 +95,9 @@ static int slaves_left(int dir)
 
 	if (err && err != -ENOENT)
 		return err;
-	for (uint32_t i = 0; !err && i < CV_IPV_SLAVES; i++) {
-		if (v->slaves[i].state != CV_IPV_FREE)
-			return 1;
-	}
-	if (!err)
-		err = ipv_remove_all(v);
-	return err && err != -ENOENT ? err : ipv_discard(dir);
+	if (!err && !cv_ipv_unused(v))
+		return 1;
+	return ipv_discard(dir);
 }
 
 static int begin(struct cv_restore *r)

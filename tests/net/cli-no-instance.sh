@@ -36,8 +36,34 @@ on director ip link add up0 type veth peer name up1
 refused 'Cannot find device "nosuch"' culvert link add link nosuch name i0 type ipvlan
 refused "cannot be a master" culvert link add link lo name i0 type ipvlan
 refused 'no network namespace "nosuch"' culvert link add link up0 name i0 type ipvlan netns nosuch
+refused 'Cannot find device "i0"' culvert link del i0
+expect "" culvert track --once
+refused "no culvert in this network namespace" culvert detach --all
 [ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie was made"
 expect '{"services":[]}' ipvsadm -Lj
+
+# The data path of ipvlan goes with the last slave, however that goes, and the instance with it.
+add_slave() {
+	culvert link add link up0 name i0 type ipvlan
+	[ -e "/run/culvert/$cookie/ipvlan" ] || fail "no data path of ipvlan"
+}
+
+for remove in "culvert link del i0" "on director ip link del i0" "on director ip link del up0"; do
+	add_slave
+	refused "no load balancer in this network namespace" culvert detach --all
+	expect "" culvert link add link up0 name i1 type ipvlan
+	culvert link del i1
+	[ -e "/run/culvert/$cookie/ipvlan" ] || fail "the data path went before the last slave"
+	$remove
+	culvert track --once
+	[ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie stayed: $remove"
+done
+# What a killed command has left: a data path without slaves.
+on director ip link add up0 type veth peer name up1
+add_slave
+on director ip link del i0
+culvert detach --all
+[ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie stayed: detach --all"
 
 # The first service makes it.
 ipvsadm -A -t 10.0.0.1:80

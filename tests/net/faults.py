@@ -129,7 +129,7 @@ class Faults:
             self.culvert(f"sysctl sloppy_tcp={sloppy}")
             text = self.culvert("status")[1]
         else:
-            expect("no culvert" in error, True, f"status says {error}")
+            expect("in this network namespace" in error, True, f"status says {error}")
         shown.append("\n".join(line for line in text.splitlines() if line.startswith("  e")))
         shown.append(str(status))
         shown.append(self.culvert("ipvsadm -Sn")[1])

@@ -70,7 +70,6 @@ class Again:
         saved = f"restore {self.directory}/saved"
         self.culvert(SLAVE)
         self.culvert("save -o {dir}/saved")
-        # The data path of ipvlan stays, without slaves: the restore takes it away first.
         self.culvert(UNSLAVE)
         times = self.calls(saved)
         done = 0

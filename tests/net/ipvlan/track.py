@@ -94,9 +94,40 @@ def without(lab):
     expect(mac_of(lab, "s1", "i0"), "02:00:00:00:00:88", "the MAC address after track --once")
 
 
+def from_nothing(lab):
+    """It is begun before the first slave, outlives the last one, and follows those that come then."""
+    child, log = follow(lab)
+    instance = f"/run/culvert/{lab.cookies[0]}"
+    expect(os.path.exists(instance), False, "an instance, with nothing to follow")
+    for turn in (1, 2, 3):
+        if turn == 2:           # with the load balancer the instance stays, and has a new data path of ipvlan
+            lab.culvert("ipvsadm -A -t 10.9.0.1:80")
+        lab.add_slave("s1", "l2")
+        lab.ip("s1", "addr add 10.0.0.11/24 dev i0")
+        within(30, True, f"turn {turn}: the client reaches the address", lambda: lab.ping("client", "10.0.0.11"))
+        if turn == 2:           # which it hears of too late
+            child.send_signal(signal.SIGSTOP)
+        lab.culvert(f"link -n {lab.ns('s1')} del i0")
+        expect(os.path.exists(instance), turn == 2, f"turn {turn}: an instance without slaves")
+        if turn == 2:
+            lab.add_slave("s1", "l2")
+            lab.ip("s1", "addr add 10.0.0.12/24 dev i0")
+            child.send_signal(signal.SIGCONT)
+            within(30, True, "the new slave's address", lambda: lab.ping("client", "10.0.0.12"))
+            lab.culvert(f"link -n {lab.ns('s1')} del i0")
+            lab.culvert("detach --all")
+        within(30, turn + (turn > 1), f"turn {turn}: slaves said to have gone",
+               lambda: sum(e["event"] == "removed" for e in events(log)))
+    child.terminate()
+    expect(child.wait(), 0, "track's exit status")
+    expect(os.path.exists(instance), False, "an instance afterwards")
+    os.unlink(log.name)
+
+
 def main():
     with Lab() as lab:
         lab.wire()
+        from_nothing(lab)
         for name in ("s1", "s2"):
             lab.add_slave(name, "l2")
         child, log = follow(lab)
