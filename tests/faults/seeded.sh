@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 [ "$BUILD" = "$PWD/build" ] || { echo "only with the build in build/"; exit 77; }
 case ${1:-} in
 kernel) where=bpf/ ;;
-user) where=include/,lib/,compat/,cmd/ ;;
+user) where=include/,lib/,compat/,cmd/,systemd/ ;;
 *) echo "usage: seeded.sh kernel|user" >&2; exit 2 ;;
 esac
 options=(-f "$where")

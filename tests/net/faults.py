@@ -77,6 +77,28 @@ SCENARIOS = {
 }
 
 
+ROUND = 12      # calls, at most
+
+
+def rows(calls):
+    """Those of them that can fail, in rows of equal rounds: [[[fault, ...], ...], ...]."""
+    ours = [(re.match(r"\w+\((BPF_\w+)?", what)[0], f"{call}:error={FAIL_AT[call]}:when={n}")
+            for call, n, what in calls if call in FAIL_AT]
+    kinds, faults = [kind for kind, _ in ours], [fault for _, fault in ours]
+    at, found = 0, []
+    while at < len(kinds):
+        size, times = 1, 1
+        for length in range(1, ROUND + 1):
+            n = 1
+            while kinds[at + n * length:at + (n + 1) * length] == kinds[at:at + length]:
+                n += 1
+            if n > 3 and n * length > size * times:
+                size, times = length, n
+        found.append([faults[i:i + size] for i in range(at, at + size * times, size)])
+        at += size * times
+    return found
+
+
 class Faults:
     def __init__(self, lab, directory):
         self.lab = lab
@@ -216,16 +238,8 @@ class Faults:
         calls = [one for one in calls if one[1] > self.start[one[0]] and "ERESTART" not in one[2]]
         kills = [f"{call}:signal=SIGKILL:when={n}" for call, n, what in calls
                  if call in KILL_AT and not HARMLESS.match(what)]
-        rows = []
-        for call, n, what in calls:
-            if call not in FAIL_AT:
-                continue
-            kind = re.match(r"\w+\((BPF_\w+)?", what)[0]
-            if not rows or rows[-1][0] != kind:
-                rows.append((kind, []))
-            rows[-1][1].append(f"{call}:error={FAIL_AT[call]}:when={n}")
-        fails = [what for _, row in rows for what in ([row[0], random.choice(row[1:-1]), row[-1]]
-                                                      if len(row) > 3 else row)]
+        some = [[row[0], random.choice(row[1:-1]), row[-1]] if len(row) > 3 else row for row in rows(calls)]
+        fails = [fault for row in some for one in row for fault in one]
         for chosen in kills, fails:
             if LONG or len(chosen) <= scenario.some:
                 yield from chosen

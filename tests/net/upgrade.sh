@@ -114,6 +114,7 @@ expect "0" awk 'NR == 1 { print $NF }' "$LAB_DIR/result"
 between 0 900 "$(awk 'NR == 2 { print $2 }' "$LAB_DIR/result")" "the slowest answer's milliseconds"
 for port in 9 10; do
 	sent=$(cat "$LAB_DIR/sent-$port")
+	expect "" eval "seq 0 $((sent - 1)) | sort | comm -23 - <(sort -u '$LAB_DIR/numbers-$port')"	# lost
 	expect "$sent" awk 'END { print NR }' "$LAB_DIR/numbers-$port"
 	expect "$sent" eval "sort -un '$LAB_DIR/numbers-$port' | wc -l"
 done

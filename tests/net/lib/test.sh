@@ -19,8 +19,8 @@ set -Eeuo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 WIRE_WAIT=0.25
-if [ "${DIRECTOR:-}" = kernel ]; then
-	WIRE_WAIT=1		# in an emulated machine
+if [ -n "${CULVERT_VM:-}" ]; then
+	WIRE_WAIT=1		# an emulated machine is slow
 fi
 export WIRE_WAIT
 BUILD=$(cd "${BUILD:-$here/../../../build}" && pwd)
@@ -69,7 +69,7 @@ finish() {
 	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
 		say "the director at the end:"
 		set +e
-		for command in "culvert status" "ipvsadm -Ln" "ipvsadm -Ln --stats" "ipvsadm -Lcn"; do
+		for command in "culvert status -s" "ipvsadm -Ln" "ipvsadm -Ln --stats" "ipvsadm -Lcn"; do
 			say "$command"
 			$command 2>&1 | head -40 >&2
 		done
