@@ -9,7 +9,8 @@ exit status says; errors are one line; the next command needs no repair; and wha
 Each command is a case of its own (in the place of a door). In the short form some instants of each command. In the long
 form (CULVERT_LONG) it is killed before every call that leaves something when the process is gone: what only asks, and what
 only makes descriptors, which end with it, is no other instant than the next that does. And every call fails; of a row of
-equal ones (forty maps that are made one after another) the first, the last, and one between.
+equal ones, or of equal rounds (forty maps that are opened and asked for their layout one after another), the first, the
+last, and one between. So is `restore` killed: what it makes, others make that are killed everywhere.
 
     faults.py [SCENARIO...]
 """
@@ -38,8 +39,10 @@ LONG = bool(os.environ.get("CULVERT_LONG"))
 
 # command; what makes it not have happened; what must be there before; how many instants in the short form; and whether
 # a fault in the midst of it may leave it to the next command to go on: what is half removed is not put back; and what
-# else may be there after a kill: an instance with nothing in it does nothing
-Scenario = collections.namedtuple("Scenario", "command undo setup some forward middle", defaults=[False, None])
+# else may be there after a kill: an instance with nothing in it does nothing; and whether it is killed in rows, too: it
+# does what others do whose every instant is gone through (`first` pins maps, `link` makes slaves)
+Scenario = collections.namedtuple("Scenario", "command undo setup some forward middle rows",
+                                  defaults=[False, None, False])
 BASE = ["attach e0 --mode xdp --max-conns 1000 --max-services 16 --max-dests 32",
         "ipvsadm -A -t 10.0.0.1:80 -s rr", "ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2",
         "ipvsadm -A -t [fd00::1]:80 -s wlc", "ipvsadm -a -t [fd00::1]:80 -r [fd00::2]:80"]
@@ -71,7 +74,7 @@ SCENARIOS = {
     "addr": Scenario("addr -n {s1} add 10.1.0.99/24 dev i0", ["addr -n {s1} del 10.1.0.99/24 dev i0"], [SLAVE], 8),
     "addr6": Scenario("addr -n {s1} add fd01::99/64 dev i0", ["addr -n {s1} del fd01::99/64 dev i0"], [SLAVE], 6),
     "upgrade": Scenario("upgrade", [], [*BASE, SLAVE], 5),
-    "restore": Scenario("restore {dir}/saved", ALL, [], 5),
+    "restore": Scenario("restore {dir}/saved", ALL, [], 5, rows=True),
     "save": Scenario("save -c -o {dir}/again", ["rm {dir}/again"], [*BASE, SLAVE], 8),
     "remove": Scenario("detach --all", BASE, BASE, 5, True),
 }
@@ -80,11 +83,9 @@ SCENARIOS = {
 ROUND = 12      # calls, at most
 
 
-def rows(calls):
-    """Those of them that can fail, in rows of equal rounds: [[[fault, ...], ...], ...]."""
-    ours = [(re.match(r"\w+\((BPF_\w+)?", what)[0], f"{call}:error={FAIL_AT[call]}:when={n}")
-            for call, n, what in calls if call in FAIL_AT]
-    kinds, faults = [kind for kind, _ in ours], [fault for _, fault in ours]
+def rows(calls, faults):
+    """The faults, one for each call, in rows of equal rounds: [[[fault, ...], ...], ...]."""
+    kinds = [re.match(r"\w+\((BPF_\w+)?", what)[0] for _, _, what in calls]
     at, found = 0, []
     while at < len(kinds):
         size, times = 1, 1
@@ -97,6 +98,12 @@ def rows(calls):
         found.append([faults[i:i + size] for i in range(at, at + size * times, size)])
         at += size * times
     return found
+
+
+def some_of(calls, faults):
+    """Of a row the first, the last, and one between."""
+    some = [[row[0], random.choice(row[1:-1]), row[-1]] if len(row) > 3 else row for row in rows(calls, faults)]
+    return [fault for row in some for one in row for fault in one]
 
 
 class Faults:
@@ -236,10 +243,12 @@ class Faults:
         # What the loader does before the program begins is no affair of ours; what the kernel begins anew (a write to
         # /proc/sys while another has its lock, dozens of times) is one call.
         calls = [one for one in calls if one[1] > self.start[one[0]] and "ERESTART" not in one[2]]
-        kills = [f"{call}:signal=SIGKILL:when={n}" for call, n, what in calls
-                 if call in KILL_AT and not HARMLESS.match(what)]
-        some = [[row[0], random.choice(row[1:-1]), row[-1]] if len(row) > 3 else row for row in rows(calls)]
-        fails = [fault for row in some for one in row for fault in one]
+        changing = [one for one in calls if one[0] in KILL_AT and not HARMLESS.match(one[2])]
+        kills = [f"{call}:signal=SIGKILL:when={n}" for call, n, _ in changing]
+        if scenario.rows:
+            kills = some_of(changing, kills)
+        failing = [one for one in calls if one[0] in FAIL_AT]
+        fails = some_of(failing, [f"{call}:error={FAIL_AT[call]}:when={n}" for call, n, _ in failing])
         for chosen in kills, fails:
             if LONG or len(chosen) <= scenario.some:
                 yield from chosen

@@ -22,7 +22,7 @@ def forged(lab, mode):
         for dst4, dst6, dmac in ((CLIENT[0], CLIENT[1], CLIENT_MAC), (v4 + "12", v6 + "12", MASTER_MAC),
                                  ("10.0.0.1", "fd00::1", MASTER_MAC)):
             for src, dst in ((v4 + "12", dst4), ("192.0.2.1", dst4), ("10.0.0.1", dst4), (v6 + "12", dst6),
-                             ("2001:db8::1", dst6), ("fd00::1", dst6)):
+                             ("2001:db8::1", dst6), ("fd00::1", dst6), ("0.0.0.0", dst4), ("::", dst6)):
                 counted(lab, "source", 1, lambda: send_frame(lab, "s1", "i0", udp_frame(src, dst, dmac=dmac)))
         frames = [f for tap in (wire, neighbour, host) for f in tap.frames(0.1) if b"culvert!" in f]
         expect(frames, [], f"{mode}: forged frames")
