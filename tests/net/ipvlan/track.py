@@ -94,6 +94,19 @@ def without(lab):
     expect(mac_of(lab, "s1", "i0"), "02:00:00:00:00:88", "the MAC address after track --once")
 
 
+def stop(child):
+    """At a moment when it does not hold the lock."""
+    def stopped_without():
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        with open("/proc/locks", encoding="ascii") as locks:
+            if any(line.split()[1] == "FLOCK" and line.split()[4] == str(child.pid) for line in locks):
+                child.send_signal(signal.SIGCONT)
+                return False
+        return True
+    within(30, True, "track stopped without the lock", stopped_without)
+
+
 def from_nothing(lab):
     """It is begun before the first slave, outlives the last one, and follows those that come then."""
     child, log = follow(lab)
@@ -106,7 +119,7 @@ def from_nothing(lab):
         lab.ip("s1", "addr add 10.0.0.11/24 dev i0")
         within(30, True, f"turn {turn}: the client reaches the address", lambda: lab.ping("client", "10.0.0.11"))
         if turn == 2:           # which it hears of too late
-            child.send_signal(signal.SIGSTOP)
+            stop(child)
         lab.culvert(f"link -n {lab.ns('s1')} del i0")
         expect(os.path.exists(instance), turn == 2, f"turn {turn}: an instance without slaves")
         if turn == 2:
