@@ -42,8 +42,17 @@ say() {
 	printf '# %s\n' "$*" >&2
 }
 
+# Which lines led here, the test's own last.
+way_here() {
+	local i way=
+	for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
+		[ "${FUNCNAME[i]}" = fail ] || way+=" ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}"
+	done
+	echo "${way# }"
+}
+
 fail() {
-	say "FAILED: $*"
+	say "FAILED: $* ($(way_here))"
 	exit 1
 }
 
@@ -66,9 +75,10 @@ finish() {
 	local status=$? command
 	trap - EXIT ERR
 	trap '' INT TERM
+	# What the test says is said: nothing from here on decides.
+	set +e
 	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
 		say "the director at the end:"
-		set +e
 		for command in "culvert status -s" "ipvsadm -Ln" "ipvsadm -Ln --stats" "ipvsadm -Lcn"; do
 			say "$command"
 			$command 2>&1 | head -40 >&2
@@ -78,7 +88,7 @@ finish() {
 	exit $status
 }
 trap finish EXIT
-trap 'say "line $LINENO of ${BASH_SOURCE[0]##*/} failed: $BASH_COMMAND"' ERR
+trap 'say "status $? of \"$BASH_COMMAND\" at $(way_here)"' ERR
 trap 'exit 143' INT TERM
 
 # ---- commands on the director ---------------------------------------------------------------
@@ -265,7 +275,7 @@ expect() {
 	[ "$got" = "$want" ] && return
 	say "$(printf '%q ' "$@")"
 	diff -U9 --label expected --label got <(printf '%s\n' "$want") <(printf '%s\n' "$got") >&2 || true
-	fail "not as expected, in line ${BASH_LINENO[0]} of ${BASH_SOURCE[1]##*/}"
+	fail "not as expected"
 }
 
 # within SECONDS TEXT COMMAND...: it prints exactly that, in time.
@@ -281,13 +291,13 @@ within() {
 	done
 	say "$(printf '%q ' "$@")"
 	diff -U9 --label expected --label got <(printf '%s\n' "$want") <(printf '%s\n' "$got") >&2 || true
-	fail "not within $limit s, in line ${BASH_LINENO[0]} of ${BASH_SOURCE[1]##*/}"
+	fail "not within $limit s"
 }
 
 # between LOW HIGH NUMBER [WHAT]
 between() {
 	[[ $1 -le $3 && $3 -le $2 ]] ||
-		fail "${4:-the number} is $3, not $1 to $2, in line ${BASH_LINENO[0]} of ${BASH_SOURCE[1]##*/}"
+		fail "${4:-the number} is $3, not $1 to $2"
 }
 
 # refused TEXT COMMAND...: it fails with exactly one line on standard error, which holds TEXT,
