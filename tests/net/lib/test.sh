@@ -51,7 +51,14 @@ way_here() {
 	echo "${way# }"
 }
 
+# What ends the test is heard, whatever became of standard error where it happened (`expect .. 2>/dev/null`).
+exec {stderr}>&2
+speak() {
+	[ "$BASH_SUBSHELL" -ne 0 ] || exec 2>&"$stderr"
+}
+
 fail() {
+	speak
 	say "FAILED: $* ($(way_here))"
 	exit 1
 }
@@ -77,6 +84,7 @@ finish() {
 	trap '' INT TERM
 	# What the test says is said: nothing from here on decides.
 	set +e
+	speak
 	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
 		say "the director at the end:"
 		for command in "culvert status -s" "ipvsadm -Ln" "ipvsadm -Ln --stats" "ipvsadm -Lcn"; do
@@ -88,7 +96,7 @@ finish() {
 	exit $status
 }
 trap finish EXIT
-trap 'say "status $? of \"$BASH_COMMAND\" at $(way_here)"' ERR
+trap 'status=$?; speak; say "status $status of \"$BASH_COMMAND\" at $(way_here)"' ERR
 trap 'exit 143' INT TERM
 
 # ---- commands on the director ---------------------------------------------------------------
@@ -273,6 +281,7 @@ expect() {
 	shift
 	got=$("$@") || true
 	[ "$got" = "$want" ] && return
+	speak
 	say "$(printf '%q ' "$@")"
 	diff -U9 --label expected --label got <(printf '%s\n' "$want") <(printf '%s\n' "$got") >&2 || true
 	fail "not as expected"
@@ -289,6 +298,7 @@ within() {
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || break
 		sleep 0.05
 	done
+	speak
 	say "$(printf '%q ' "$@")"
 	diff -U9 --label expected --label got <(printf '%s\n' "$want") <(printf '%s\n' "$got") >&2 || true
 	fail "not within $limit s"
