@@ -2,6 +2,7 @@
 /* culvert link show, in the form of ip(8): `-d link show`, `-s link show`. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -239,6 +240,8 @@ static int walk_all(struct ipvlan_args *a, struct walk *w)
 	err = cv_ipv_open(&v, CV_IPV_READ);
 	if (err && err != -ENOENT)
 		return ipvlan_failed(a, err);
+	if (w->master && !if_nametoindex(w->master))
+		return cmd_error(a->command, "Device \"%s\" does not exist.", w->master);
 	w->v = v;
 	if (!err)
 		err = cv_ipv_each_link(v, step, w);

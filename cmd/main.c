@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "cmd.h"
 #include "culvert.h"
 
@@ -21,7 +23,7 @@ const struct command commands[] = {
 	{ "save", "write down all there is, for restore", cmd_save, false },
 	{ "restore", "make all of it again", cmd_restore, false },
 	{ "upgrade", "replace the data path by this culvert's, under traffic", cmd_upgrade, false },
-	{ "help", "show this list", cmd_help, false },
+	{ "help", "show this list, or a command's usage", cmd_help, false },
 	{ NULL, NULL, NULL, false },
 };
 
@@ -32,12 +34,6 @@ static void usage(FILE *to)
 	      to);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(to, "  %-12s %s\n", c->name, c->help);
-}
-
-static int cmd_help(int argc, char **argv)
-{
-	usage(stdout);
-	return CMD_OK;
 }
 
 static const struct command *find(const char *name, bool applet)
@@ -59,6 +55,55 @@ static int run(const struct command *c, int argc, char **argv)
 static bool is_json(const char *word)
 {
 	return strcmp(word, "-j") == 0 || strcmp(word, "-json") == 0 || strcmp(word, "--json") == 0;
+}
+
+static int no_command(const char *name)
+{
+	fprintf(stderr, "culvert: no command \"%s\"; `culvert help` lists them\n", name);
+	return CMD_USAGE;
+}
+
+static int put_json(json_t *what)
+{
+	json_dumpf(what, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(what);
+	return CMD_OK;
+}
+
+static int list_json(void)
+{
+	json_t *list = json_array();
+
+	for (const struct command *c = commands; c->name; c++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s}", "command", c->name, "help", c->help));
+	return put_json(list);
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	const struct command *c;
+	char *words[] = { NULL, "--help", NULL };
+
+	if (argc > 1 && is_json(argv[1]))
+		return list_json();
+	if (argc < 2 || argv[1][0] == '-') {
+		usage(stdout);
+		return CMD_OK;
+	}
+	c = find(argv[1], false);
+	if (!c)
+		return no_command(argv[1]);
+	return run(c, 2, words);
+}
+
+static int cmd_version(int argc, char **argv)
+{
+	if (argc > 1 && is_json(argv[1]))
+		return put_json(json_pack("{s:s}", "version", cv_own_version()));
+	printf("culvert %s\n", cv_own_version());
+	return CMD_OK;
 }
 
 /* `culvert -j COMMAND ...`, as with ip(8), is `culvert COMMAND ... -j`. */
@@ -89,18 +134,12 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return CMD_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return cmd_help(argc, argv);
-	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		printf("culvert %s\n", cv_own_version());
-		return CMD_OK;
-	}
 	if (argc > 2 && is_json(argv[1]))
 		json_last(argc, argv);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return cmd_help(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		return cmd_version(argc - 1, argv + 1);
 	c = find(argv[1], false);
-	if (!c) {
-		fprintf(stderr, "culvert: no command \"%s\"; `culvert help` lists them\n", argv[1]);
-		return CMD_USAGE;
-	}
-	return run(c, argc - 1, argv + 1);
+	return c ? run(c, argc - 1, argv + 1) : no_command(argv[1]);
 }

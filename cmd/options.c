@@ -51,7 +51,11 @@ static void print_help(const struct command_line *line)
 
 static int usage_error(const struct command_line *line, const char *what, const char *about)
 {
-	cmd_error(line->name, "%s%s; `culvert %s --help` shows the usage", what, about, line->name);
+	if (*line->about)
+		cmd_error(line->name, "%s%s; `culvert %s --help` shows the usage", what, about,
+			  line->name);
+	else
+		cmd_error(line->name, "%s%s", what, about);
 	return CMD_USAGE;
 }
 
@@ -107,7 +111,7 @@ int options_parse(const struct command_line *line, int argc, char **argv, const 
 	for (int i = 1; i < argc && *status == CMD_OK; i++) {
 		if (!only_args && strcmp(argv[i], "--") == 0) {
 			only_args = true;
-		} else if (!only_args && is_help(argv[i])) {
+		} else if (!only_args && *line->about && is_help(argv[i])) {
 			print_help(line);
 			return -1;
 		} else if (!only_args && argv[i][0] == '-' && argv[i][1]) {

@@ -21,9 +21,9 @@ struct option_spec {
 };
 
 struct command_line {
-	const char *name;		   /* of the command */
-	const char *usage;		   /* what follows it, in one line */
-	const char *about;		   /* a sentence or two */
+	const char *name;  /* of the command */
+	const char *usage; /* what follows it, in one line */
+	const char *about; /* a sentence or two; "" of a line of a file, which has no --help */
 	const struct option_spec *options; /* ended by one without a name */
 	unsigned int least, most;	   /* arguments that are no options */
 };

@@ -123,6 +123,12 @@ static int read_attach(struct item *it, int argc, char **argv)
 	return 0;
 }
 
+static int failed(const char *name, int err)
+{
+	cmd_lib_error(name, NULL, err);
+	return err;
+}
+
 static int read_tables(struct restore *r, int argc, char **argv)
 {
 	const struct option_spec options[] = {
@@ -144,7 +150,9 @@ static int read_tables(struct restore *r, int argc, char **argv)
 		cmd_error("tables", "a second line of tables");
 		return -EINVAL;
 	}
-	return options_parse(&line, argc, argv, NULL, &status) ? -EINVAL : 0;
+	if (options_parse(&line, argc, argv, NULL, &status))
+		return -EINVAL;
+	return cv_check_sizes(&r->sizes) ? failed("tables", -E2BIG) : 0;
 }
 
 static int read_sysctl(struct item *it, int argc, char **argv)
@@ -330,12 +338,6 @@ static int read_all(struct restore *r, FILE *in)
 }
 
 /* ---- carrying out -------------------------------------------------------------- */
-
-static int failed(const char *name, int err)
-{
-	cmd_lib_error(name, NULL, err);
-	return err;
-}
 
 static int do_ipvsadm(struct cv *cv, const struct item *it)
 {

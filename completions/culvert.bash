@@ -116,7 +116,7 @@ _culvert_attach() {
 	--max-conns | --max-conns6 | --max-services | --max-dests) ;;
 	*)
 		_culvert_offer "$(_culvert_devices)" --mode --max-conns --max-conns6 --max-services \
-			--max-dests --help
+			--max-dests -j --json --help
 		;;
 	esac
 }
@@ -186,16 +186,19 @@ _culvert() {
 	case ${words[1]} in
 	-j | --json) words=("${words[0]}" "${words[@]:2}") ;;
 	esac
+	local commands="attach detach status ipvsadm sysctl link addr track save restore upgrade help"
 	if [ ${#words[@]} -le 2 ]; then
-		_culvert_offer attach detach status ipvsadm sysctl link addr track save restore upgrade help \
-			-j --json --help --version
+		_culvert_offer "$commands" -j --json --help --version
 		return
 	fi
 	words=("${words[@]:1}")
 	case ${words[0]} in
 	attach) _culvert_attach ;;
-	detach) _culvert_offer "$(_culvert_devices)" ;;
-	status | track | upgrade) _culvert_offer -j --json --help ;;
+	detach) _culvert_offer "$(_culvert_devices)" --all --help ;;
+	status) _culvert_offer -s --stats -j --json --help ;;
+	track) _culvert_offer --once -q --quiet -j --json --help ;;
+	upgrade) _culvert_offer -j --json --help ;;
+	help) _culvert_offer "$commands" -j --json ;;
 	ipvsadm) _culvert_ipvsadm ;;
 	save) _culvert_files -c --conns -o --output --help ;;
 	restore) _culvert_files --check --if-empty --help ;;

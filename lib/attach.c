@@ -378,11 +378,9 @@ int cv_attach(struct cv *cv, const char *ifname, enum cv_mode mode, struct cv_at
 	if (!err)
 		err = attach(cv, ifname, mode, &a);
 	if (err && cv->journal->todo) {
-		char why[512];
+		_cleanup_(why_put_back) struct why_kept why = why_keep();
 
-		snprintf(why, sizeof(why), "%s", cv_why());
 		attach_remove(cv, a.ifindex);
-		cv_fail(err, "%s", why);
 	}
 	if (took)
 		cv_unlock(cv);

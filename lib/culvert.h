@@ -43,6 +43,9 @@ struct cv_sizes {
 	uint32_t max_dests;    /* default 16384 */
 };
 
+/* -E2BIG: more than a table can have. */
+int cv_check_sizes(const struct cv_sizes *sizes);
+
 /*
  * Opens the calling thread's network namespace's instance. -ENOENT: there is
  * none. -EPROTO: it was made by a culvert with another layout. Finishes what a

@@ -233,7 +233,8 @@ static void forget_load(int dir)
 static int nothing_here(int dir)
 {
 	if (dir >= 0 && faccessat(dir, "ipvlan", F_OK, 0) == 0)
-		return cv_fail(-ENOENT, "no load balancer in this network namespace, only ipvlan slaves");
+		return cv_fail(-ENOENT,
+			       "no load balancer in this network namespace, only ipvlan slaves");
 	return cv_fail(-ENOENT, "no culvert in this network namespace");
 }
 
@@ -267,10 +268,17 @@ int cv_open_or_create(struct cv **out, const struct cv_sizes *sizes)
 
 	if (err != -ENOENT)
 		return err;
+	if (!sizes)
+		sizes = &defaults;
+	err = cv_check_sizes(sizes);
+	if (err)
+		return err;
 	instance_collect();
 	err = instance_dir_locked(0, &dir);
 	if (!err && !instance_loaded(dir)) {
-		err = load_data_path(dir, sizes ? sizes : &defaults);
+		err = load_data_path(dir, sizes);
+		if (err)
+			instance_remove_unused(dir);
 		made = !err;
 	}
 	if (err)
@@ -332,14 +340,11 @@ int cv_lock(struct cv *cv, unsigned int seconds)
 	return 0;
 }
 
-/* What was said of a failure before stays said. */
 void cv_unlock(struct cv *cv)
 {
-	char why[512];
+	_cleanup_(why_put_back) struct why_kept why = why_keep();
 
-	snprintf(why, sizeof(why), "%s", cv_why());
 	culvert0_settle(cv);
-	cv_fail(0, "%s", why);
 	drop(cv);
 }
 
@@ -376,6 +381,8 @@ int instance_remove_dir(int dir)
 
 void instance_remove_unused(int dir)
 {
+	_cleanup_(why_put_back) struct why_kept why = why_keep();
+
 	if (bpffs_absent(dir, "maps") && bpffs_absent(dir, "ipvlan") && load_forget(dir) == 0)
 		instance_remove_dir(dir);
 }

@@ -67,7 +67,7 @@ int instance_lock(int dir, unsigned int seconds);
 /* Under the lock: takes the load balancer away, and the directory if nothing else is in it (I1). */
 int instance_remove_lb(struct cv *cv);
 int instance_remove_dir(int dir);
-/* Under the lock: takes it away if there is neither a load balancer nor ipvlan in it. */
+/* Under the lock: takes it away if there is neither a load balancer nor ipvlan in it; cv_why() stays. */
 void instance_remove_unused(int dir);
 
 /* As instance_dir(true), and takes its lock: the caller owns both until it closes the fd. */

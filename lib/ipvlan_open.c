@@ -223,19 +223,17 @@ bool cv_ipv_unused(const struct cv_ipv *v)
 
 /*
  * Under a lock of our own: without slaves the data path is nobody's, be it that the last one has gone, that the first
- * one was refused or that a killed command left it. What was said of a failure before stays said.
+ * one was refused or that a killed command left it.
  */
 static void leave(struct cv_ipv *v)
 {
-	char why[512];
+	_cleanup_(why_put_back) struct why_kept why = why_keep();
 
 	/* Tables that could not be opened or read may have slaves in them. */
 	if (v->dir < 0 ? !bpffs_absent(v->instance, DIR_NAME) : !v->known || !cv_ipv_unused(v))
 		return;
-	snprintf(why, sizeof(why), "%s", cv_why());
 	if (ipv_discard(v->instance) == 0)
 		instance_remove_unused(v->instance);
-	cv_fail(0, "%s", why);
 }
 
 static int check_layout(const struct cv_ipv *v)

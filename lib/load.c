@@ -47,6 +47,31 @@ static int choose(uint32_t wanted, uint32_t usual, uint32_t most, const char *wh
 	return 0;
 }
 
+/* With the defaults in the place of what is not said. */
+static int choose_all(const struct cv_sizes *wanted, struct cv_sizes *out)
+{
+	int err = choose(wanted->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections",
+			 &out->max_conns);
+
+	if (!err)
+		err = choose(wanted->max_conns6, out->max_conns, MOST_CONNS, "connections",
+			     &out->max_conns6);
+	if (!err)
+		err = choose(wanted->max_services, DEFAULT_SERVICES, MOST_SERVICES, "services",
+			     &out->max_services);
+	if (!err)
+		err = choose(wanted->max_dests, DEFAULT_DESTS, MOST_DESTS, "destinations",
+			     &out->max_dests);
+	return err;
+}
+
+int cv_check_sizes(const struct cv_sizes *sizes)
+{
+	struct cv_sizes chosen;
+
+	return choose_all(sizes, &chosen);
+}
+
 static int random_key(uint64_t *out, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -56,28 +81,15 @@ static int random_key(uint64_t *out, size_t n)
 	return 0;
 }
 
-/* How many connections of each family there are to be room for. */
-struct conns {
-	uint32_t v4, v6;
-};
-
-static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, struct conns *conns)
+static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo)
 {
 	uint64_t key[4], cookie;
-	int cpus, err = choose(sizes->max_conns, DEFAULT_CONNS, MOST_CONNS, "connections",
-			       &conns->v4);
+	int cpus, err;
 
-	*geo = (struct cv_geometry){ .version = CV_LAYOUT_VERSION };
-	if (!err)
-		err = choose(sizes->max_conns6, conns->v4, MOST_CONNS, "connections", &conns->v6);
-	if (!err)
-		err = choose(sizes->max_services, DEFAULT_SERVICES, MOST_SERVICES, "services",
-			     &geo->max_services);
-	if (!err)
-		err = choose(sizes->max_dests, DEFAULT_DESTS, MOST_DESTS, "destinations",
-			     &geo->max_dests);
-	if (!err)
-		err = random_key(key, 4);
+	*geo = (struct cv_geometry){ .version = CV_LAYOUT_VERSION,
+				     .max_services = sizes->max_services,
+				     .max_dests = sizes->max_dests };
+	err = random_key(key, 4);
 	if (!err)
 		err = instance_cookie(&cookie);
 	if (err)
@@ -86,8 +98,8 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, 
 	if (cpus < 0)
 		return cv_fail(cpus, "cannot count the CPUs: %s", strerror(-cpus));
 	geo->ncpus = (uint32_t)cpus;
-	geo->sets4 = cv_sets_for(conns->v4);
-	geo->sets6 = cv_sets_for(conns->v6);
+	geo->sets4 = cv_sets_for(sizes->max_conns);
+	geo->sets6 = cv_sets_for(sizes->max_conns6);
 	geo->fib_src = probe_fib_src();
 	for (int i = 0; i < 4; i++)
 		geo->hash_key[i] = key[i] | 1;
@@ -97,11 +109,11 @@ static int make_geometry(const struct cv_sizes *sizes, struct cv_geometry *geo, 
 
 /* What an instance begins with: settings, the journal's head, who made it. */
 static int fill(const struct bpf_object *obj, const struct cv_geometry *geo,
-		const struct conns *conns, uint32_t lo_forwarding)
+		const struct cv_sizes *sizes, uint32_t lo_forwarding)
 {
 	struct journal j = { .geo = *geo,
-			     .max_conns = conns->v4,
-			     .max_conns6 = conns->v6,
+			     .max_conns = sizes->max_conns,
+			     .max_conns6 = sizes->max_conns6,
 			     .lo_forwarding = lo_forwarding };
 	struct cv_settings s;
 	struct cv_build build;
@@ -265,13 +277,15 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 {
 	_cleanup_(object_close) struct culvert_bpf *skel = NULL;
 	uint32_t lo_forwarding = 0;
-	struct conns conns = {};
+	struct cv_sizes chosen = {};
 	struct cv_geometry geo;
 	int err = sweep_up(dir);
 
 	why_listen();
 	if (!err)
-		err = make_geometry(sizes, &geo, &conns);
+		err = choose_all(sizes, &chosen);
+	if (!err)
+		err = make_geometry(&chosen, &geo);
 	if (!err)
 		err = object_open(&geo, &skel);
 	if (!err)
@@ -279,7 +293,7 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 	if (!err)
 		err = plan_loopback(&lo_forwarding);
 	if (!err)
-		err = fill(object_bpf(skel), &geo, &conns, lo_forwarding);
+		err = fill(object_bpf(skel), &geo, &chosen, lo_forwarding);
 	if (!err)
 		err = start_sweeper(object_bpf(skel));
 	if (!err)
@@ -290,27 +304,23 @@ int load_data_path(int dir, const struct cv_sizes *sizes)
 		err = put_in_place(dir);
 	/* Whatever stopped it, what was pinned is of no use. */
 	if (faccessat(dir, "new", F_OK, 0) == 0) {
-		char why[512];
+		_cleanup_(why_put_back) struct why_kept why = why_keep();
 
-		snprintf(why, sizeof(why), "%s", cv_why());
 		if (err)
 			stop_noted(dir, "new/maps");
 		bpffs_remove(dir, "new");
-		cv_fail(err, "%s", why);
 	}
 	return err;
 }
 
 void load_undo(int dir)
 {
-	char why[512];
+	_cleanup_(why_put_back) struct why_kept why = why_keep();
 
-	snprintf(why, sizeof(why), "%s", cv_why());
 	if (move(dir, "maps", "old") == 0) {
 		bpffs_remove(dir, "progs");
 		sweep_up(dir);
 	}
-	cv_fail(0, "%s", why);
 }
 
 int unload_data_path(int dir, uint32_t lo_forwarding)

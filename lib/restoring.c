@@ -182,6 +182,8 @@ void cv_restore_end(struct cv_restore **pr)
 	cv_ipv_close(&r->v);
 	if (r->dir >= 0 && !r->whole)
 		restoring_wipe(r->dir);
+	else if (r->dir >= 0)
+		instance_remove_unused(r->dir); /* after a file that has nothing in it */
 	cv_close(&r->cv);
 	cleanup_fd(&r->dir);
 	free(r);

@@ -89,14 +89,14 @@ static void count(struct txn *t, uint32_t slot, uint32_t flags, int by)
 /* The first service by mark finds out whether its packets can be led to culvert0. */
 static int lead(struct cv *cv, const struct cv_service_key *key)
 {
-	char why[512];
 	int err = culvert0_settle(cv);
 
-	if (!err)
-		return 0;
-	snprintf(why, sizeof(why), "%s", cv_why());
-	cv_service_del(cv, key);
-	return cv_fail(err, "%s", why);
+	if (err) {
+		_cleanup_(why_put_back) struct why_kept why = why_keep();
+
+		cv_service_del(cv, key);
+	}
+	return err;
 }
 
 int cv_service_add(struct cv *cv, const struct cv_service_spec *spec)

@@ -51,19 +51,23 @@ int upgrade_finish(struct cv *cv)
 	return pins_decided(cv->dir) ? finish(cv, &hooks) : 0;
 }
 
+static void undo(struct cv *cv)
+{
+	_cleanup_(why_put_back) struct why_kept why = why_keep();
+	unsigned int hooks;
+
+	if (pins_undo(cv->dir) == 0)
+		swap_all(cv, &hooks);
+}
+
 /* What cannot be finished is taken back; what cannot be taken back, the next command finishes. */
 static int finish_or_undo(struct cv *cv, unsigned int *hooks)
 {
-	unsigned int back;
-	char why[512];
 	int err = swap_all(cv, hooks);
 
-	if (!err)
-		return pins_settle(cv->dir);
-	snprintf(why, sizeof(why), "%s", cv_why());
-	if (pins_undo(cv->dir) == 0)
-		swap_all(cv, &back);
-	return cv_fail(err, "%s", why);
+	if (err)
+		undo(cv);
+	return err ? err : pins_settle(cv->dir);
 }
 
 /* ---- may these tables be this culvert's? -------------------------------------------- */

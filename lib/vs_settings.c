@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "culvert.h"
 #include "culvert0.h"
 #include "defence.h"
@@ -238,14 +239,14 @@ static int store(struct cv *cv, const struct vs_setting *s, const uint32_t *valu
 /* What stands beside the maps follows, or it has not happened. */
 static int follow(struct cv *cv, const struct vs_setting *s, const uint32_t *before)
 {
-	char why[512];
 	int err = culvert0_settle(cv);
 
-	if (!err)
-		return 0;
-	snprintf(why, sizeof(why), "%s", cv_why());
-	store(cv, s, before);
-	return cv_fail(err, "%s", why);
+	if (err) {
+		_cleanup_(why_put_back) struct why_kept why = why_keep();
+
+		store(cv, s, before);
+	}
+	return err;
 }
 
 int cv_setting_set(struct cv *cv, const char *name, const char *text)

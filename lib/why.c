@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The one line about the last failure of this thread. */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -30,6 +31,20 @@ int cv_plain(int err)
 {
 	why[0] = '\0';
 	return err;
+}
+
+struct why_kept why_keep(void)
+{
+	struct why_kept kept;
+
+	static_assert(sizeof(kept.text) == sizeof(why), "whole");
+	memcpy(kept.text, why, sizeof(why));
+	return kept;
+}
+
+void why_put_back(const struct why_kept *kept)
+{
+	memcpy(why, kept->text, sizeof(why));
 }
 
 static _Thread_local char said[256];

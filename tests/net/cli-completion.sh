@@ -43,6 +43,18 @@ expect "--stats" offers "culvert ipvsadm -Ln --st"
 expect "master backup" offers "culvert ipvsadm --start-daemon "
 expect "" offers "culvert ipvsadm -a -t 10.0.0.1:80 -r 10.0.1.1 -w "
 
+# And of every other command whose help has them in a list.
+for command in attach detach status sysctl track save restore upgrade; do
+	offered=$(offers "culvert $command -")
+	for option in $(culvert help $command | grep -o '^  .*--[a-z0-9-]*' | grep -o -- '--[a-z0-9-]*'); do
+		case " $offered " in
+		*" $option "*) ;;
+		*) fail "$option of $command is in the help but not offered" ;;
+		esac
+	done
+done
+expect "attach" offers "culvert help at"
+
 # Every option of ipvsadm that the help names is offered with some command.
 offered=$(for command in -A -a -L -S --start-daemon; do
 	value=

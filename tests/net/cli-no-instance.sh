@@ -39,8 +39,18 @@ refused 'no network namespace "nosuch"' culvert link add link up0 name i0 type i
 refused 'Cannot find device "i0"' culvert link del i0
 expect "" culvert track --once
 refused "no culvert in this network namespace" culvert detach --all
+refused "at most" culvert attach up0 --max-conns 4000000000
+refused "there is no setting" culvert sysctl nosuch=1
+refused "does not exist" culvert link show link nosuch
+echo "culvert-save 1" | culvert restore
 [ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie was made"
 expect '{"services":[]}' ipvsadm -Lj
+
+# What needs none.
+expect "$(culvert --version)" jq -r '"culvert \(.version)"' <(culvert -j --version)
+expect "$(culvert help | awk '/^  [a-z]/ { print $1 }')" jq -r '.[].command' <(culvert help -j)
+expect "$(culvert attach --help)" culvert help attach
+refused 'no command "nosuch"' culvert help nosuch
 
 # The data path of ipvlan goes with the last slave, however that goes, and the instance with it.
 add_slave() {

@@ -136,13 +136,19 @@ wrong 'there is no such service' "conn tcp $CLIENT:1 $VIP:97 97 NONE left 1 time
 wrong 'has no such server' "conn tcp $CLIENT:1 $VIP:80 80 NONE left 1 timeout 1 -- -t $VIP:80 -r $R1:81"
 wrong 'a control character' $'sysctl \001'
 wrong 'a line is at most' "$(head -c 70000 /dev/zero | tr '\0' x)"
+wrong 'a second line' "tables --help"
+wrong 'unknown option --help' "attach --help"
 echo "hello" >"$LAB_DIR/wrong"
 refused "$LAB_DIR/wrong:1: this is not what" culvert restore "$LAB_DIR/wrong"
+for line in "--max-conns 4000000000" "--help" "--nosuch 1"; do
+	printf 'culvert-save 1\ntables %s\n' "$line" >"$LAB_DIR/wrong"
+	refused "$LAB_DIR/wrong:2: " culvert restore --check "$LAB_DIR/wrong"
+done
 refused ":1: " culvert restore /bin/true
 refused ":1: this is not what" culvert restore /dev/null
 refused "Is a directory" culvert restore "$LAB_DIR"
 refused "No such file" culvert restore "$LAB_DIR/nosuch"
-figure save.wrong $((files + 5)) "files that are wrong in one line refused with its number, nothing changed"
+figure save.wrong $((files + 8)) "files that are wrong in one line refused with its number, nothing changed"
 
 # What cannot be written is not there, and what was there is what it was.
 culvert restore <"$saved"
