@@ -149,6 +149,18 @@ static __always_inline __u8 sctp_event_of(__u8 chunk)
 	return chunk < sizeof(sctp_events) ? sctp_events[chunk] : SCTP_DATA;
 }
 
+/* The connection's, if the packet is an answer: as its server sent it (`reply`), or from the virtual address by now. */
+static __always_inline void answer_key(const struct flow *f, bool reply, struct conn_key *k)
+{
+	*k = (struct conn_key){ .reply = reply };
+	k->caddr = f->daddr;
+	k->addr = f->saddr;
+	k->cport = f->dport;
+	k->port = f->sport;
+	k->proto = f->proto;
+	k->v6 = f->v6;
+}
+
 /*
  * It has no ports, so that its fragments need not wait for each other. IPv6's AH is
  * an extension header to IPVS, and so not a protocol that it balances.

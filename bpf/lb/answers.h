@@ -147,6 +147,11 @@ static __always_inline int tc_answers_door(struct __sk_buff *skb)
 		if (settings.tracked && tracked_answer(&f))
 			return TC_NEXT;
 		return answers_one(&f, &id) ? answer_rewrite(skb, &f, &id, false) : TC_NEXT;
+	case PARSE_IPSEC: /* conntrack has rewritten it */
+		as_isakmp(&f);
+		if (settings.tracked)
+			tracked_answer(&f);
+		return TC_NEXT;
 	case PARSE_FRAGMENT:
 		return answer_fragment(skb, &f);
 	case PARSE_ICMP:

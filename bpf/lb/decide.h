@@ -182,14 +182,9 @@ static __always_inline enum second_thought reconsider(const struct flow *f,
 /* Is it an answer of a connection's real server, by whatever method? */
 static __always_inline bool find_any_reply(const struct flow *f, struct conn_id *out)
 {
-	struct conn_key k = { .reply = true };
+	struct conn_key k;
 
-	k.caddr = f->daddr;
-	k.addr = f->saddr;
-	k.cport = f->dport;
-	k.port = f->sport;
-	k.proto = f->proto;
-	k.v6 = f->v6;
+	answer_key(f, true, &k);
 	return conn_find_slot(&k, 0, out);
 }
 
@@ -210,6 +205,13 @@ GLOBAL int find_reply(const struct flow *f, struct conn_id *out)
  */
 #define PORT_ISAKMP 500
 
+static __always_inline void as_isakmp(struct flow *f)
+{
+	f->proto = IPPROTO_UDP;
+	f->sport = f->dport = bpf_htons(PORT_ISAKMP);
+	f->zero = 0;
+}
+
 enum related { RELATED_NOT, RELATED_CLIENT, RELATED_SERVER };
 
 GLOBAL int find_related(struct flow *f, struct conn_id *out)
@@ -220,9 +222,7 @@ GLOBAL int find_related(struct flow *f, struct conn_id *out)
 	if (!f || !out)
 		return RELATED_NOT;
 	proto = f->proto;
-	f->proto = IPPROTO_UDP;
-	f->sport = f->dport = bpf_htons(PORT_ISAKMP);
-	f->zero = 0;
+	as_isakmp(f);
 	if (settings.num_masq && find_reply(f, out))
 		found = RELATED_SERVER;
 	else if (conn_find_slot(&f->key, 0, out))

@@ -84,19 +84,14 @@ static __always_inline struct cv_conn_common *tracked_find(const struct conn_key
 /* A packet that leaves: an answer, which has the virtual address by now? */
 static __noinline bool tracked_answer(const struct flow *f)
 {
-	struct conn_key k = {};
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
+	struct conn_key k;
 	struct conn_id id;
 
 	if (!f)
 		return false;
-	k.caddr = f->daddr;
-	k.addr = f->saddr;
-	k.cport = f->dport;
-	k.port = f->sport;
-	k.proto = f->proto;
-	k.v6 = f->v6;
+	answer_key(f, false, &k);
 	c = tracked_find(&k, &id);
 	dest = c ? dest_at(c->dest) : NULL;
 	if (!dest)

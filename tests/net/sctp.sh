@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SCTP with real endpoints, by direct routing and masqueraded (which changes the CRC-32C over each
 # packet): associations go to the servers in turn, what is sent on them arrives as
-# it is, and their states are listed.
+# it is, and their states are listed; with conntrack=1 as well.
 # doors: xdp tc
 # families: 4 6
 # options: --sctp-service
@@ -82,3 +82,11 @@ ended
 lab_masq
 endpoints 8
 associations 9 8 -m
+
+# The same by the host's conntrack, which has an entry of each.
+ended
+endpoints 8
+on director sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+setting conntrack=1
+associations 10 8 -m
+expect 6 eval "on director conntrack -L -f ipv$family -p sctp 2>/dev/null | grep -c ' dport=10 src=.* sport=8 .*ASSURED'"
