@@ -97,7 +97,7 @@ struct {
 	__type(value, __u32);
 } dest_slots SEC(".maps");
 
-/* Masq real servers' ends -> how many destinations have it. */
+/* Masq real servers' ends -> how many destinations have it, or which. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -13,6 +13,7 @@
 #include "figures.h"
 #include "journal.h"
 #include "local.h"
+#include "reals.h"
 #include "scheduler.h"
 #include "settings.h"
 #include "slots.h"
@@ -139,39 +140,15 @@ static void routes_due(struct txn *t, const struct cv_dest *d, uint32_t flags)
 		txn_set(t, &t->cv->journal->routes_due, ROUTES_ALL);
 }
 
-/* Is it an end that answers come from? (ip_vs_has_real_service()) */
-static bool answers(uint32_t flags)
-{
-	return flags & CV_DEST_AVAILABLE && (flags & CV_DEST_METHOD) == CV_MASQ;
-}
-
-/* The map `reals` follows a destination's flags. */
-static void count_real(struct txn *t, const struct cv_dest *d, uint32_t flags)
-{
-	const struct cv_real_key key = { .addr = d->addr,
-					 .port = d->port,
-					 .proto = d->owner.proto,
-					 .family = flags & CV_DEST_IPV6 ? AF_INET6 : AF_INET };
-	int fd = map_fd(t->cv, MAP_REALS);
-	uint32_t n = 0;
-
-	if (answers(d->flags) == answers(flags))
-		return;
-	if (fd < 0 || (bpf_map_lookup_elem(fd, &key, &n) < 0 && errno != ENOENT)) {
-		t->err = fd < 0 ? fd : cv_fail(-errno, "map reals: %s", strerror(errno));
-		return;
-	}
-	txn_hash_count(t, MAP_REALS, &key, n, answers(flags) ? n + 1 : n - (n > 0));
-}
-
 /*
  * __ip_vs_update_dest(): what -a and -e set. The flags, which let packets through, come last. The
  * next hop is looked up again by the packet that comes next: what was found before the destination
  * went into the trash may have led to a device that is no more.
  */
-static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *s,
+static void update(struct txn *t, uint32_t slot, const struct cv_dest_spec *s,
 		   const struct host_view *host)
 {
+	struct cv_dest *d = dest_at(t->cv, slot);
 	struct cv_settings *settings = t->cv->settings;
 
 	txn_set(t, &d->weight, s->weight);
@@ -187,7 +164,7 @@ static void update(struct txn *t, struct cv_dest *d, const struct cv_dest_spec *
 	if (s->method == CV_MASQ)
 		settings_add_host(t, &s->addr);
 	routes_due(t, d, flags_of(d, s, host));
-	count_real(t, d, flags_of(d, s, host));
+	reals_follow(t, slot, flags_of(d, s, host));
 	txn_set(t, &d->nh_due, cv_now(t->cv));
 	txn_set(t, &d->flags, flags_of(d, s, host));
 }
@@ -289,7 +266,7 @@ int cv_dest_add(struct cv *cv, const struct cv_service_key *key, const struct cv
 	if (err)
 		return err;
 	link_in(&t, service, slot, spec->weight);
-	update(&t, dest_at(cv, slot), spec, &host);
+	update(&t, slot, spec, &host);
 	err = learn(cv, spec, slot);
 	return err ? err : txn_commit(&t);
 }
@@ -317,7 +294,7 @@ int cv_dest_edit(struct cv *cv, const struct cv_service_key *key, const struct c
 	c.dest = slot;
 	txn_begin(&t, cv);
 	sched_changed(&t, &c);
-	update(&t, dest_at(cv, slot), spec, &host);
+	update(&t, slot, spec, &host);
 	txn_set(&t, &svc->generation, svc->generation + 1);
 	err = learn(cv, spec, slot);
 	return err ? err : txn_commit(&t);
@@ -332,7 +309,7 @@ static void unlink_dest(struct txn *t, uint32_t service, uint32_t slot, uint32_t
 
 	txn_set(t, &d->flags, d->flags & ~CV_DEST_AVAILABLE);
 	routes_due(t, d, d->flags & ~CV_DEST_AVAILABLE);
-	count_real(t, d, d->flags & ~CV_DEST_AVAILABLE);
+	reals_follow(t, slot, d->flags & ~CV_DEST_AVAILABLE);
 	txn_fold(t, service, slot, 1);
 	txn_set(t, before == CV_NONE ? &svc->head : &dest_at(cv, before)->next, d->next);
 	txn_set(t, &svc->num_dests, svc->num_dests - 1);

@@ -38,7 +38,7 @@ static uint32_t entries(const struct cv_geometry *geo, const char *map)
 		{ "dests", geo->max_dests },
 		{ "dest_est", geo->max_dests },
 		{ "dest_slots", geo->max_dests },
-		{ "reals", geo->max_dests },
+		{ "reals", 2 * geo->max_dests },
 		{ "counters", geo->max_dests * geo->ncpus },
 		{ "causes", geo->ncpus },
 		{ "calls", geo->sets4 * CV_WAYS / 4 },

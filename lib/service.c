@@ -84,6 +84,8 @@ static void count(struct txn *t, uint32_t slot, uint32_t flags, int by)
 	txn_set(t, routes_due, *routes_due ? ROUTES_ALL : ROUTES_OF(slot));
 	if (flags & CV_SVC_PERSISTENT)
 		txn_set(t, &s->num_persistent, s->num_persistent + by);
+	if (svc_at(t->cv, slot)->pe)
+		txn_set(t, &s->num_sip, s->num_sip + by);
 }
 
 /* The first service by mark finds out whether its packets can be led to culvert0. */
@@ -163,6 +165,8 @@ int cv_service_edit(struct cv *cv, const struct cv_service_spec *spec)
 	}
 	txn_set(&t, &svc->timeout, spec->timeout);
 	txn_set(&t, &svc->netmask, spec->netmask);
+	if (svc->pe != spec->pe)
+		txn_set(&t, &s->num_sip, s->num_sip + (spec->pe ? 1 : -1));
 	txn_set(&t, &svc->pe, spec->pe);
 	txn_set(&t, &svc->flags, spec->flags | CV_SVC_USED);
 	if (changed & CV_SVC_PERSISTENT)

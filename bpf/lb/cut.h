@@ -315,8 +315,8 @@ static __always_inline bool cut_keeps(const struct whole *w, struct cut *c, __u3
 
 /*
  * A fragment of ours that comes in once more, because only the kernel can
- * resolve its neighbour and a program ends with the one packet that it hands to
- * that: known by two words that nobody else can, and the destination (or
+ * resolve its neighbour, or because it is for the director itself, and a program
+ * ends with the one packet that it hands on so: known by two words that nobody else can, and the destination (or
  * CV_NONE, the packet's own) that it is on its way to.
  */
 static __always_inline void cut_mark(struct __sk_buff *skb, __u32 dest)
@@ -345,6 +345,8 @@ GLOBAL int cut_resume(struct __sk_buff *skb, struct flow *f)
 		tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
 	else
 		tc_way_back(skb, f, &f->saddr, &s->hop);
+	if (s->hop.nh.flags & CV_NH_LOCAL)
+		return tc_pass(CV_C_PASS_LOCAL);
 	return s->hop.nh.ifindex ? tc_out(skb, &s->hop) : tc_drop(CV_C_DROP_NOROUTE);
 }
 
@@ -369,7 +371,7 @@ GLOBAL int cut_out(struct __sk_buff *skb, struct whole *w, struct hop *hop, __u3
 		return tc_drop(CV_C_DROP_ERROR);
 	if (v6)
 		c->id = bpf_get_prandom_u32();
-	if (!(hop->nh.flags & CV_NH_UNRESOLVED)) {
+	if (!(hop->nh.flags & (CV_NH_UNRESOLVED | CV_NH_LOCAL))) {
 		c->ifindex = hop->nh.ifindex;
 		if (bpf_skb_store_bytes(skb, 0, hop->nh.dmac, 2 * ETH_ALEN, 0))
 			return tc_drop(CV_C_DROP_ERROR);
@@ -406,7 +408,8 @@ GLOBAL int cut_send(struct __sk_buff *skb, struct flow *f, __u32 slot, bool repl
 	dest = dest_at(index);
 	if (!dest)
 		return tc_drop(CV_C_DROP_ERROR);
-	whole_one_hop(w, f->v6);
+	if (!(s->hop.nh.flags & CV_NH_LOCAL))
+		whole_one_hop(w, f->v6);
 	if (c->method == CV_MASQ) {
 		if (!nat_of(f->v6, slot, reply, &n) || whole_nat(w, f, &n))
 			return tc_drop(CV_C_DROP_ERROR);

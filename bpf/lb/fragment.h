@@ -145,6 +145,8 @@ static __noinline int frag_send(struct __sk_buff *skb, struct flow *f, struct fr
 	if (c->method == CV_MASQ && (!nat_of(f->v6, q->conn.slot, reply, &n) || tc_nat(skb, f, &n)))
 		return tc_drop(CV_C_DROP_ERROR);
 	if (s->hop.nh.flags & CV_NH_LOCAL) {
+		if (!reply && c->method == CV_MASQ)
+			return tc_nat_up(skb, f->v6, &n);
 		count_cause(CV_C_PASS_LOCAL);
 		return reply ? tc_to_stack(skb) : TC_NEXT;
 	}
@@ -277,6 +279,8 @@ GLOBAL int frag_remake(struct __sk_buff *skb, struct flow *f, __u32 slot, bool r
 	dest = c ? dest_at(c->dest) : NULL;
 	if (!dest)
 		return tc_drop(CV_C_DROP_ERROR);
+	if (s->hop.nh.flags & CV_NH_LOCAL)
+		return SEND_WHOLE;
 	if (f->ttl <= 1)
 		return SEND_TTL;
 	room = s->hop.nh.mtu;
@@ -340,10 +344,11 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 	if (is_tracked(c))
 		return frag_settle(skb, V_SEND);
 	frag_hop(skb, f, dest, slot, reply, &s->hop);
-	if (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
-	    (c->method == CV_TUNNEL || flags & FRAG_ONCE || f->ttl <= 1 ||
-	     (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
-	     (c->method == CV_MASQ && frag_wants_sum(q, f))))
+	if (flags & FRAG_ONCE ||
+	    (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
+	     (c->method == CV_TUNNEL || f->ttl <= 1 ||
+	      (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
+	      (c->method == CV_MASQ && frag_wants_sum(q, f)))))
 		return SEND_REMAKE;
 	return frag_settle(skb, reply ? V_REPLY : V_SEND);
 }

@@ -52,7 +52,34 @@ static __always_inline bool icmp_is_error(bool v6, __u8 type)
 	       type == ICMP_TIME_EXCEEDED;
 }
 
-/* Addresses and ports of the embedded packet, as it was sent. Fragments have no ports. */
+/* Steps over the extension headers of the embedded packet. Is it no fragment but a first one? */
+static __always_inline bool about_extensions(struct __sk_buff *skb, struct about *a)
+{
+	struct {
+		__u8 next, len;
+		__be16 offset; /* of a fragment header */
+	} h;
+
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		__u8 proto = a->key.proto;
+
+		if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING &&
+		    proto != IPPROTO_DSTOPTS && proto != IPPROTO_FRAGMENT)
+			return true;
+		if (bpf_skb_load_bytes(skb, a->l4, &h, sizeof(h)))
+			return false;
+		if (proto == IPPROTO_FRAGMENT) {
+			if (h.offset & bpf_htons(0xfff8))
+				return false;
+			h.len = 0;
+		}
+		a->l4 = bounded(a->l4 + (h.len + 1) * 8, 0x3fff);
+		a->key.proto = h.next;
+	}
+	return false;
+}
+
+/* Addresses and ports of the embedded packet, as it was sent. Fragments but the first have no ports. */
 static __always_inline bool about_parse(struct __sk_buff *skb, bool v6, struct about *a)
 {
 	__be16 ports[2];
@@ -66,6 +93,8 @@ static __always_inline bool about_parse(struct __sk_buff *skb, bool v6, struct a
 		__builtin_memcpy(&a->key.addr, &ip.daddr, 16);
 		a->key.proto = ip.nexthdr;
 		a->l4 = a->at + sizeof(ip);
+		if (!about_extensions(skb, a))
+			return false;
 	} else {
 		struct iphdr ip;
 
@@ -186,6 +215,8 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 	if (c->method == CV_MASQ) {
 		if (!nat_of(f->v6, slot, false, &a->nat) || relay_nat(skb, f, a))
 			return tc_drop(CV_C_DROP_ERROR);
+		if (s->hop.nh.flags & CV_NH_LOCAL)
+			return tc_nat_up(skb, f->v6, &a->nat);
 	}
 	if (s->hop.nh.flags & CV_NH_LOCAL || c->method == CV_LOCALNODE)
 		return tc_pass(CV_C_PASS_LOCAL);

@@ -139,8 +139,13 @@ static __always_inline enum verdict open_conn(const struct flow *f, __u32 chosen
 	n->fwmark = f->mark;
 	n->method = conn_method(dest, f, out);
 	made = conn_make(dest, chosen, n, &out->conn);
-	if (made == CONN_MADE)
+	if (made == CONN_MADE) {
 		count_conn(chosen);
+		/* With sloppy_tcp or sloppy_sctp the first packet may do. */
+		if (unlikely(flags & CV_CTL_CONTROLLED) && f->proto != IPPROTO_UDP &&
+		    is_established(f->proto, n->ctl))
+			template_assure(f->v6, n->control);
+	}
 	return opened(made, out);
 }
 

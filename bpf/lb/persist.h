@@ -102,6 +102,18 @@ static __always_inline void template_note_call(bool v6, const struct conn_id *id
 	bpf_map_update_elem(&calls, &key, &w->call, BPF_ANY);
 }
 
+/* What a new template of the key in `n` is like. */
+static __always_inline void template_new(const struct cv_service *svc, const struct cv_dest *dest,
+					 struct new_conn *n)
+{
+	n->timeout = svc->timeout * CV_HZ;
+	n->dport = n->key.port ? dest->port : 0;
+	n->fwmark = 0;
+	n->ctl = CV_CTL_TEMPLATE;
+	n->control = (__u32)n->call;
+	n->method = dest->flags & CV_DEST_METHOD;
+}
+
 /* A template for the client: the one there is, or a new one with a server that is chosen now. */
 static __always_inline enum verdict template_find(struct cv_service *svc, __u32 service,
 						  const struct flow *f, struct new_conn *n,
@@ -127,12 +139,8 @@ static __always_inline enum verdict template_find(struct cv_service *svc, __u32 
 	dest = dest_at(chosen);
 	if (!dest) /* SCHED_BUSY */
 		return decided(out, V_DROP, CV_C_DROP_LOCKED);
-	n->dport = f->dport == svc->key.port && f->dport != bpf_htons(FTP_PORT) ? dest->port : 0;
-	n->timeout = svc->timeout * CV_HZ;
+	template_new(svc, dest, n);
 	n->fwmark = f->mark;
-	n->ctl = CV_CTL_TEMPLATE;
-	n->control = (__u32)n->call;
-	n->method = dest->flags & CV_DEST_METHOD;
 	made = conn_make(dest, chosen, n, id);
 	if (made == CONN_MADE && n->call)
 		template_note_call(f->v6, id);

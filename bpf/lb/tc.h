@@ -9,7 +9,7 @@
 
 #include <linux/pkt_cls.h>
 
-#include "decide.h"
+#include "begin.h"
 #include "fragment.h"
 #include "icmp_relay.h"
 #include "ip_options.h"
@@ -57,13 +57,16 @@ static __always_inline bool tc_splits(struct __sk_buff *skb, const struct flow *
 	return f->ttl <= 1 || !tc_fits(skb, f, mtu);
 }
 
-/* Is the packet addressed to somebody else than the director, who can be reached? */
+/*
+ * Is the packet addressed to somebody else than the director, who can be reached? Of
+ * IPv6, IPVS only looks whether it is one host at all (ip_vs_leave()), and finds out later.
+ */
 static __always_inline bool tc_elsewhere(struct __sk_buff *skb, struct flow *f)
 {
 	struct tc_scratch *s = tc_scratch();
 
-	if (!s)
-		return false;
+	if (!s || f->v6)
+		return s && f->daddr.b[0] != 0xff;
 	tc_lookup(skb, &f->daddr, f->v6, &s->hop);
 	return s->hop.nh.ifindex != 0;
 }
@@ -113,8 +116,8 @@ static __noinline int tc_send(struct __sk_buff *skb, struct flow *f, struct conn
 	count_in(index, f->len);
 	if (c->method == CV_MASQ)
 		return tc_send_nat(skb, f, conn->slot, &s->hop);
-	if (local)
-		return tc_pass(CV_C_PASS_LOCAL);
+	if (local) /* bypassing itself leads nowhere */
+		return dest ? tc_pass(CV_C_PASS_LOCAL) : tc_drop(CV_C_DROP_NOROUTE);
 	if (!s->hop.nh.ifindex)
 		return tc_no_way(&s->hop);
 	if (dest)
@@ -191,33 +194,70 @@ static __always_inline void tc_one_hop(struct __sk_buff *skb, bool v6)
 		decrease_ttl(data, end, v6);
 }
 
-/*
- * The first packet of a connection of a service with --pe sip: its Call-ID decides.
- * Of a packet put together of fragments, the first is searched.
- */
-static __noinline int tc_call(struct __sk_buff *skb, struct flow *f, struct decision *d, bool whole)
+/* Finds the Call-ID of a UDP packet. Of one put together of fragments, the first is searched. */
+static __noinline int tc_finds_call(struct __sk_buff *skb, struct flow *f, bool whole)
 {
 	struct sip_work *w = sip_work();
 	__u32 at, len;
 
-	if (!w || !f || !d)
-		return V_DROP;
+	if (!w || !f)
+		return false;
 	at = f->l4 + sizeof(struct udphdr);
 	len = f->len + ETH_HLEN - at;
 	if (f->len + ETH_HLEN <= at)
-		return decided(d, V_DROP, CV_C_DROP_NOCALL);
+		return false;
 	if (whole)
 		len = frag_text();
 	else if (len > sizeof(w->text))
 		len = sizeof(w->text);
 	if (!len ||
 	    (!whole && bpf_skb_load_bytes(skb, at, w->text, bounded(len - 1, SIP_MOST - 1) + 1)))
-		return decided(d, V_DROP, CV_C_DROP_NOCALL);
+		return false;
 	w->len = len;
-	if (!sip_call())
+	return sip_call();
+}
+
+/* The first packet of a connection of a service with --pe sip: its Call-ID decides. */
+static __noinline int tc_call(struct __sk_buff *skb, struct flow *f, struct decision *d, bool whole)
+{
+	if (!f || !d)
+		return V_DROP;
+	if (!tc_finds_call(skb, f, whole))
 		return decided(d, V_DROP, CV_C_DROP_NOCALL);
 	d->call = true;
 	return admit(f, d);
+}
+
+/* The client's side of a packet that a real server begins a call with. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow);
+} beginning SEC(".maps");
+
+/* Does the packet, which is of no connection, begin one for the real server that sent it? Only if it is forwarded. */
+static __noinline int tc_begins(struct __sk_buff *skb, struct flow *f, struct decision *d,
+				bool whole)
+{
+	struct tc_scratch *s = tc_scratch();
+	struct flow *client;
+	__u32 zero = 0, dest;
+
+	client = bpf_map_lookup_elem(&beginning, &zero);
+	if (!f || !d || !s || !client || f->ttl <= 1)
+		return false;
+	dest = who_begins(f);
+	if (dest == CV_NONE)
+		return false;
+	tc_route(skb, &f->daddr, &f->saddr, (f->v6 ? ROUTE_V6 : 0) | ROUTE_FORWARDED, &s->hop);
+	if (s->hop.nh.flags & CV_NH_LOCAL || !s->hop.nh.ifindex || !tc_finds_call(skb, f, whole))
+		return false;
+	*client = *f;
+	client->saddr = f->daddr;
+	client->sport = f->dport;
+	client->mark = 0;
+	return begin_conn(client, dest, d) == V_SEND;
 }
 
 /* COOKIE ECHO and COOKIE ACK may have an ABORT behind them, and that is then what counts: set_sctp_state(). */
@@ -294,17 +334,20 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	struct conn_ref conn = {};
 	__u32 otherwise = CV_C_DROP_NODEST, how;
 	enum stray stray = STRAY_NOT;
+	bool reply, begun = false;
 	enum verdict v;
-	bool reply;
 	int rc;
 
 	if (f->proto == IPPROTO_SCTP && !whole &&
 	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) &&
 	    tc_bundled_abort(skb, f))
 		f->sctp_event = SCTP_BUNDLED_ABORT;
-	if (perhaps_stray())
+	if (perhaps_begins() && tc_begins(skb, f, &d, whole))
+		begun = take_conn(f->v6, &d, true, &conn);
+	else if (perhaps_stray())
 		stray = tc_stray(skb, f);
-	v = unlikely(stray)	      ? V_UNREACH :
+	v = unlikely(begun)	      ? V_REPLY :
+	    unlikely(stray)	      ? V_UNREACH :
 	    is_ipsec(f->proto, f->v6) ? decide_related(f, &d, &conn) :
 	    f->v6		      ? decide(f, true, false, &d, &conn) :
 					decide(f, false, false, &d, &conn);

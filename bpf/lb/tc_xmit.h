@@ -326,6 +326,34 @@ static __noinline int tc_nat(struct __sk_buff *skb, struct flow *f, struct nat *
 	return bpf_skb_pull_data(skb, f->l4);
 }
 
+#define LOOPBACK_IFINDEX 1 /* in every namespace */
+
+static __always_inline bool is_loopback(bool v6, const union cv_addr *a)
+{
+	return v6 ? !a->q[0] && a->q[1] == bpf_cpu_to_be64(1) : a->b[0] == 127;
+}
+
+/*
+ * A rewritten packet goes up to a real server that is the director itself. One on the
+ * loopback device has the director's own clients alone ("stopping DNAT to loopback
+ * address", ip_vs_nat_xmit()), and over IPv6 they come to it by that device alone (ipv6_rcv()).
+ */
+static __always_inline int tc_nat_up(struct __sk_buff *skb, bool v6, const struct nat *n)
+{
+	const __u8 none[ETH_ALEN] = {};
+
+	if (likely(!is_loopback(v6, &n->to)))
+		return tc_pass(CV_C_PASS_LOCAL);
+	if (skb->ifindex != settings.culvert0 || skb->ingress_ifindex)
+		return tc_drop(CV_C_DROP_NOROUTE);
+	if (!v6)
+		return tc_pass(CV_C_PASS_LOCAL);
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), none, ETH_ALEN, 0))
+		return tc_drop(CV_C_DROP_ERROR);
+	count_cause(CV_C_PASS_LOCAL);
+	return bpf_redirect(LOOPBACK_IFINDEX, BPF_F_INGRESS);
+}
+
 static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 slot,
 				  struct hop *hop)
 {
@@ -343,7 +371,7 @@ static __noinline int tc_send_nat(struct __sk_buff *skb, struct flow *f, __u32 s
 		return tc_too_big(f, hop->nh.mtu);
 	if (!nat_of(f->v6, slot, false, &n) || tc_nat(skb, f, &n))
 		return tc_drop(CV_C_DROP_ERROR);
-	return local ? tc_pass(CV_C_PASS_LOCAL) : tc_forward(skb, f, hop);
+	return local ? tc_nat_up(skb, f->v6, &n) : tc_forward(skb, f, hop);
 }
 
 /* ---- tunnels ------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #ifndef CULVERT_BPF_LB_XDP_H
 #define CULVERT_BPF_LB_XDP_H
 
-#include "decide.h"
+#include "begin.h"
 #include "live_back.h"
 #include "live_send.h"
 #include "stray.h"
@@ -132,6 +132,8 @@ static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool 
 	struct conn_ref conn = {};
 
 	if (perhaps_stray() && is_stray(f))
+		return xdp_to_tc();
+	if (perhaps_begins() && who_begins(f) != CV_NONE)
 		return xdp_to_tc();
 	switch (decide(f, v6, u->replies, &d, &conn)) {
 	case V_SEND:

@@ -215,15 +215,18 @@ struct cv_dest_key {
 
 /*
  * The key in the map `reals`: an end that masq real servers have, of one
- * protocol or, in services by mark, of any. The value counts them. The library's,
- * for packets of no connection (nat_icmp_send).
+ * protocol or, in services by mark, of any. The library's, for packets of no
+ * connection. `what` is what the value says:
  */
+#define CV_REAL_COUNT 0U  /* how many have this end (nat_icmp_send) */
+#define CV_REAL_NEWEST 1U /* of UDP: which was added last, its slot and 1 (--pe sip) */
+
 struct cv_real_key {
 	union cv_addr addr;
 	__be16 port;
 	__u8 proto; /* 0: any */
 	__u8 family;
-	__u32 reserved;
+	__u32 what;
 };
 
 /* ---- counters ------------------------------------------------------------ */
@@ -323,7 +326,8 @@ struct cv_settings {
 	__u32 culvert0; /* ifindex of the device of that name; 0: there is none */
 	__u32 led;	/* CV_LED*, CV_MARKS*: what the kernel's rules lead to culvert0 */
 	__u32 tracked;	/* new masq connections are conntrack's: lib/tracked.h */
-	__u32 reserved[11];
+	__u32 num_sip;	/* services with --pe sip: what their servers begin is looked for */
+	__u32 reserved[10];
 };
 
 /* cv_settings.led, by family: packets for services by address */

@@ -227,9 +227,122 @@ static void not_for(void **state)
 	}
 }
 
+/* ---- what servers begin -------------------------------------------------------------------- */
+
+/* As begin(), but masquerading to port 5070; the map `reals` as the library keeps it. */
+static uint32_t begin_masq(bool v6, uint32_t flags)
+{
+	int reals = bpf_object__find_map_fd_by_name(path->obj, "reals");
+	uint32_t service;
+
+	path_reset(path);
+	service = service_add(path, &(struct service_spec){ .v6 = v6,
+							    .proto = IPPROTO_UDP,
+							    .port = 5060,
+							    .pe = 1,
+							    .flags = CV_SVC_PERSISTENT | flags,
+							    .timeout = 60 });
+	for (unsigned int i = 1; i <= 2; i++) {
+		uint32_t newest = 1 + dest_add(path, service,
+					       &(struct dest_spec){ .number = i, .port = 5070, .masq = true });
+		struct cv_real_key key = { .addr = addr_of(server_addr(i, v6), NULL),
+					   .port = htons(5070),
+					   .proto = IPPROTO_UDP,
+					   .family = v6 ? AF_INET6 : AF_INET,
+					   .what = CV_REAL_NEWEST };
+
+		assert_int_equal(bpf_map_update_elem(reals, &key, &newest, BPF_ANY), 0);
+	}
+	path->settings->num_sip = 1;
+	return service;
+}
+
+static struct packet from_server(bool v6, unsigned int server, uint16_t port, const char *text)
+{
+	struct packet p = message(v6, text, strlen(text));
+
+	p.src = server_addr(server, v6);
+	p.sport = 5070;
+	p.dst = v6 ? CLIENT6 : CLIENT;
+	p.dport = port;
+	return p;
+}
+
+/* Leaves as the virtual address's, byte for byte. */
+static void expect_begun(enum door door, struct packet p)
+{
+	struct packet out = p;
+
+	out.src = p.v6 ? VIP6 : VIP;
+	out.sport = 5060;
+	out.ttl = 63;
+	expect_sent(path, door, &p, &out, CLIENT_MAC, UP_MAC);
+}
+
+/* A call that a server begins: ip_vs_new_conn_out(). */
+static void begun(void **state)
+{
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS;
+		const char *client = v6 ? CLIENT6 : CLIENT;
+		char last[CV_CALL_MOST + 1];
+		struct packet p;
+
+		begin_masq(v6, 0);
+		now_playing("%s, IPv%d", door_names[door], v6 ? 6 : 4);
+		expect_begun(door, from_server(v6, 2, 1001, INVITE("one@r2")));
+		expect_equal("calls", calls(v6, last), 1);
+		assert_string_equal(last, "one@r2");
+		expect_equal("connections", table_count(path, v6), 2);
+		expect_equal("conns", (long)path_counters(path, 1).conns, 1);
+		expect_equal("out", (long)path_counters(path, 1).outpkts, 1);
+		/* What the client answers, by the connection; the call's next messages, by the template. */
+		expect_equal("its server", sent_to(door, v6, client, 1001, "200 OK\r\n\r\n"), 2);
+		for (uint16_t port = 1002; port < 1006; port++)
+			expect_equal("its server",
+				     sent_to(door, v6, client, port, INVITE("one@r2")), 2);
+		expect_begun(door, from_server(v6, 2, 1001, "BYE\r\n\r\n"));
+		/* Another server goes on with the call. */
+		expect_begun(door, from_server(v6, 1, 1007, INVITE("one@r2")));
+		expect_equal("its server", sent_to(door, v6, client, 1008, INVITE("one@r2")), 1);
+		/* No Call-ID; not a server's port; for the director itself; no hop left. */
+		p = from_server(v6, 1, 1010, "nothing");
+		expect_fate(path, door, &p, PASSED);
+		p = from_server(v6, 1, 1011, INVITE("two@r1"));
+		p.sport = 5071;
+		expect_fate(path, door, &p, PASSED);
+		p = from_server(v6, 1, 1012, INVITE("two@r1"));
+		p.ttl = 1;
+		expect_fate(path, door, &p, PASSED);
+		/* Only a service's own server. */
+		dest_remove(path, 0);
+		p = from_server(v6, 1, 1013, INVITE("two@r1"));
+		expect_fate(path, door, &p, PASSED);
+		path->svcs[0].pe = 0;
+		p = from_server(v6, 2, 1014, INVITE("two@r2"));
+		expect_fate(path, door, &p, PASSED);
+		expect_audit(path);
+	}
+}
+
+/* With one-packet scheduling answers leave so, too, and nothing but the template stays. */
+static void begun_once(void **state)
+{
+	for (int door = 0; door < DOORS; door++) {
+		begin_masq(false, CV_SVC_ONEPACKET);
+		now_playing("%s", door_names[door]);
+		expect_begun((enum door)door, from_server(false, 1, 1001, INVITE("one@r1")));
+		expect_begun((enum door)door, from_server(false, 1, 1001, INVITE("one@r1")));
+		expect_equal("connections", table_count(path, false), 1);
+		expect_audit(path);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(found4),     cmocka_unit_test(found6),	    cmocka_unit_test(per_call),
 	cmocka_unit_test(per_client), cmocka_unit_test(one_packet), cmocka_unit_test(not_for),
+	cmocka_unit_test(begun),      cmocka_unit_test(begun_once),
 };
 
 PACKET_MAIN("sip", NULL, tests)

@@ -7,7 +7,7 @@
 
 Words that may follow, in this order when described: the TCP flags (- for none), `ttl N`,
 `len N` (bytes of payload, if any), `options HEX` (of the IPv4 header), and `badsum` when a
-checksum is wrong (crafted so too). ICMP's names are the same for both families; an error is crafted from
+checksum is wrong (crafted so too). `call ID` crafts a SIP message of that call. ICMP's names are the same for both families; an error is crafted from
 `about` and the packet that it quotes.
 """
 import ipaddress
@@ -52,6 +52,8 @@ def craft(text):
         rest.remove("badsum")
     more = dict(zip(rest[::2], rest[1::2]))
     payload = craft(about) if about else b"x" * int(more.get("len", 0))
+    if "call" in more:
+        payload = f"INVITE sip:bob@example.com SIP/2.0\r\nCall-ID: {more['call']}\r\n\r\n".encode()
     if kind == "icmp":
         src, dst = ipaddress.ip_address(words[1]), ipaddress.ip_address(dst_text)
         (number, code), = (key for key, name in ICMP[src.version].items() if name == flags)

@@ -176,8 +176,10 @@ stats() {
 }
 
 # connections: what ipvsadm -Lcn lists, a line each, sorted: "PROTO STATE CLIENT VIRTUAL SERVER".
+# (The kernel lists one twice if its table changes meanwhile.)
 connections() {
-	ipvsadm -Lcn | awk 'NR > 2 { print $1, $3, $4, $5, $6 }' | sort
+	ipvsadm -Lcn | awk 'NR > 2 { print $1, $3, $4, $5, $6 }' | sort |
+		if [ "${DIRECTOR:-}" = kernel ]; then uniq; else cat; fi
 }
 
 # ---- traffic --------------------------------------------------------------------------------

@@ -285,8 +285,7 @@ class Maker:
 
     def send(self, kind, flow, what, options):
         if kind == "client" and self.flows[flow].get("local"):      # differences, "raw"
-            options = {name: value for name, value in options.items()
-                       if name not in ("cut", "order") and (name, value) != ("bad", "length")}
+            options = wire.whole(options)
         if kind == "client" and self.marks and options.get("ttl", 2) < 2:       # differences, "marked-ttl"
             del options["ttl"]
         self.steps.append([kind, flow, what, options])

@@ -79,7 +79,10 @@ def same_counts(one, other, ending):
     left, right = one.split(), other.split()
     if left[:1] != ["->"] or len(left) != len(right) or left[:-2] != right[:-2]:
         return False
-    return all(abs(int(a) - int(b)) <= ending.get(left[1], 0) for a, b in zip(left[-2:], right[-2:]))
+    address, _, port = left[1].rpartition(":")     # port 0: of any, and its connections have one
+    some = sum(number for server, number in ending.items()
+               if server == left[1] or (port == "0" and server.rpartition(":")[0] == address))
+    return all(abs(int(a) - int(b)) <= some for a, b in zip(left[-2:], right[-2:]))
 
 
 def fewer_out(one, other):
@@ -103,12 +106,19 @@ def assembled(found):
 
 
 def packets(want, got, number):
-    """[(what, value of the one, value of the other)] of the frames of a step, device by device."""
+    """[(what, value of the one, value of the other)] of the frames of a step, device by device.
+
+    Of what conntrack calls invalid on both sides, "invalid" is said with what differs; what crosses
+    no hook on one side it does not judge there.
+    """
     out = []
+    if not all(any(port == "hooks" for port, _ in side) for side in (want, got)):
+        want, got = ([one for one in side if one[0] != "invalid"] for side in (want, got))
+    invalid = "invalid " * all(any(port == "invalid" for port, _ in side) for side in (want, got))
     for port in sorted({port for port, _ in want + got}, key=str):
-        if port == "hooks":
+        if port in ("hooks", "invalid"):
             one, other = (" ".join(text for where, text in side if where == port) or "none" for side in (want, got))
-            out += [("hooks", one, other)] if one != other else []
+            out += [(invalid * (port == "hooks") + port, one, other)] if one != other else []
             continue
         name = port if port == "host" else f"e{port}"
         left = [normal(port, frame, number) for where, frame in want if where == port]
@@ -117,7 +127,7 @@ def packets(want, got, number):
             one = left[index] if index < len(left) else None
             other = right[index] if index < len(right) else None
             if one is None or other is None:
-                out.append((f"{name} packet", brief(one), brief(other)))
+                out.append((f"{name} {invalid}packet", brief(one), brief(other)))
             elif one != other:
                 out += fields(f"{name} ", one, other)
     return out

@@ -263,8 +263,8 @@ def _layer4(proto, src, dst, body, part, later):
 
 def _icmp(proto, src, dst, body, judge):
     good = ones_sum(body) if proto == ICMP else ones_sum(pseudo(src, dst, proto, len(body)) + body)
-    out = [("icmp", f"{body[0]}/{body[1]}"), *judge(good == 0xffff), ("rest", body[4:8].hex())]
-    if proto == ICMP and body[0] in (3, 5, 11, 12):
+    out = [("icmp", f"{body[0]}/{body[1]}"), *(("icmpsum", word) for _, word in judge(good == 0xffff)), ("rest", body[4:8].hex())]
+    if proto == ICMP and body[0] in (3, 4, 5, 11, 12):
         return out + [("about", "")] + _ip4(body[8:], True)
     if proto == ICMPV6 and body[0] < 128:
         return out + [("about", "")] + _ip6(body[8:], True)

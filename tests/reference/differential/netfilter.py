@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the director's netfilter sees of a case: the hooks that packets cross, and what reaches the host.
 
-Rules copy packets to two groups of NFLOG, whose messages name the hook: one before IPVS has
-had its say, the other after it, at the end of LOCAL_IN. The user's marks are rules here too.
+Rules copy packets to groups of NFLOG, whose messages name the hook: one before IPVS has
+had its say, one after it, at the end of LOCAL_IN, and one of what conntrack calls invalid,
+where it is asked. The user's marks are rules here too.
 """
 import socket
 import struct
 
-CROSSED, RECEIVED = 1, 2                # groups: a packet at a hook; a packet that the host itself gets
+# Groups: a packet at a hook; a packet that the host itself gets; a packet that conntrack makes nothing of.
+CROSSED, RECEIVED, INVALID = 1, 2, 3
 HOOKS = "prerouting", "input", "forward", "output", "postrouting"
 NETLINK_NETFILTER, NLMSG_ERROR = 12, 2
 NFNL_SUBSYS_ULOG, MSG_PACKET, MSG_CONFIG = 4, 0, 1
@@ -25,6 +27,9 @@ def rules(marks, conntrack=False):
         lines += [f"chain {hook} {{", f"type filter hook {hook} priority -200",
                   "ct state new" * conntrack, QUIET, f"log group {CROSSED}", "}"]
     lines += ["chain received {", "type filter hook input priority 300", QUIET, f"log group {RECEIVED}", "}"]
+    if conntrack:
+        lines += ["chain invalid {", "type filter hook prerouting priority -190", QUIET,
+                  f"ct state invalid log group {INVALID}", "}"]
     for hook, kind in (("prerouting", "filter"), ("output", "route")):
         lines += [f"chain mark_{hook} {{", f"type {kind} hook {hook} priority -150"]
         lines += [f"{'ip6' if version == 6 else 'ip'} daddr {address} {proto} dport {port} meta mark set {mark}"
@@ -38,7 +43,7 @@ def _attribute(kind, data):
 
 
 class Watch:
-    """The two groups of one namespace."""
+    """The groups of one namespace."""
 
     def __init__(self, network, marks, conntrack=False):
         status, _, error = network.run(["nft", "-f", "-"], rules(marks, conntrack))
@@ -48,6 +53,7 @@ class Watch:
             self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._bind(CROSSED, COPY_META, 0)
+        self._bind(INVALID, COPY_META, 0)
         self._bind(RECEIVED, COPY_PACKET, 65535)
         self.sock.setblocking(False)
 
@@ -65,7 +71,7 @@ class Watch:
         return self.sock.fileno()
 
     def read(self):
-        """[("hook", name)] and [("host", packet)] of the messages that are there, in order."""
+        """[("hook", name)], [("host", packet)] and [("invalid", "")] of the messages that are there, in order."""
         out = []
         try:
             while True:
@@ -86,6 +92,8 @@ class Watch:
             length, kind = struct.unpack("=HH", data[:4])
             found[kind] = data[4:length]
             data = data[(length + 3) & ~3:]
+        if group == INVALID:
+            return "invalid", b""
         if group == CROSSED:
             return "hook", HOOKS[found[NFULA_PACKET_HDR][2]]
         return "host", found.get(NFULA_PAYLOAD, b"")

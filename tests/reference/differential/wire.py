@@ -48,6 +48,12 @@ def director_mac(port):
     return f"02:00:00:00:{port:02x}:01"
 
 
+def whole(options):
+    """Options of a packet that the stack itself would send: not in fragments, and not shorter than it says."""
+    return {name: value for name, value in options.items()
+            if name not in ("cut", "order") and (name, value) != ("bad", "length")}
+
+
 def _call(function, *arguments):
     if function(*arguments):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -193,7 +199,8 @@ class Wire:
     def collect(self, settle):
         """[(port, frame)] that came out of the director, until nothing came for `settle` seconds.
 
-        Beside the frames: ("host", packet) that the director itself got, and ("hook", its name).
+        Beside the frames: ("host", packet) that the director itself got, ("hook", its name), and
+        ("invalid", ...) where conntrack makes nothing of a packet.
         """
         found = []
         until = time.monotonic() + settle
