@@ -344,11 +344,10 @@ GLOBAL int frag_carry(struct __sk_buff *skb, struct flow *f, __u32 slot, __u32 c
 	if (is_tracked(c))
 		return frag_settle(skb, V_SEND);
 	frag_hop(skb, f, dest, slot, reply, &s->hop);
-	if (flags & FRAG_ONCE ||
-	    (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
-	     (c->method == CV_TUNNEL || f->ttl <= 1 ||
-	      (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
-	      (c->method == CV_MASQ && frag_wants_sum(q, f)))))
+	if (flags & FRAG_ONCE || (s->hop.nh.ifindex && c->method != CV_LOCALNODE &&
+				  (c->method == CV_TUNNEL || f->ttl <= 1 ||
+				   (s->hop.nh.mtu && q->largest > s->hop.nh.mtu) ||
+				   (c->method == CV_MASQ && frag_wants_sum(q, f)))))
 		return SEND_REMAKE;
 	return frag_settle(skb, reply ? V_REPLY : V_SEND);
 }

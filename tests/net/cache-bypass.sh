@@ -40,8 +40,12 @@ expect "r1: tcp ${CLIENT_ADDR}:7101 > ${R_ADDR[3]}:80 S ttl 63" wire "tcp $CLIEN
 
 # What is for the director itself has nowhere to go on to (over IPv6 the kernel's IPVS drops it).
 ipvsadm -d -f 7 "${six[@]}" -r "$R1:0"
-[ "$family" = 6 ] ||
+if [ "$family" = 6 ]; then
+	expect "" wire "tcp $CLIENT:7102 > $VIP:80 S"
+	expect "TCP SYN_RECV $CLIENT:7102 $VIP:80 $none:0" grep -F ":7102 " <(connections)
+else
 	expect "client: icmp $VIP_ADDR > $CLIENT_ADDR port-unreachable ttl 64 about tcp $CLIENT_ADDR:7102 > $VIP_ADDR:80 S ttl 64" \
 		wire "tcp $CLIENT:7102 > $VIP:80 S"
+fi
 setting cache_bypass=0
 expect "" grep "^r3" <(wire "tcp $CLIENT:7103 > $R3:80 S")

@@ -40,5 +40,15 @@ ipvsadm -A -t "$VIP:7" -s rr
 ipvsadm -a -t "$VIP:7" -r "$( [ "$family" = 4 ] && echo "$DIRECTOR_ADDR" || echo "[$DIRECTOR_ADDR]" ):22" -m
 on director talk tcp "$VIP_ADDR" 7 <<<"open 3" >"$LAB_DIR/own"
 expect "director 3, failed 0" cat "$LAB_DIR/own"
+
+# A real server on the loopback device is for the director's own clients alone.
+loop=127.0.0.1
+[ "$family" = 4 ] || loop="[::1]"
+ipvsadm -A -t "$VIP:8" -s rr
+ipvsadm -a -t "$VIP:8" -r "$loop:22" -m
+on director talk tcp "$VIP_ADDR" 8 <<<"open 3" >"$LAB_DIR/own"
+expect "director 3, failed 0" cat "$LAB_DIR/own"
+on client timeout 5 talk tcp "$VIP_ADDR" 8 <<<"open 1" >"$LAB_DIR/others" || true
+expect "" grep director "$LAB_DIR/others"
 ipvsadm -C
 expect "$before" eval 'on director ip rule; on director ip -br link'

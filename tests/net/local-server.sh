@@ -25,3 +25,12 @@ for address in "$own" "$local" "$VIP"; do
 	done
 	ipvsadm -C
 done
+
+# Datagrams in fragments, whose connections end with them.
+for address in "$own" "$local"; do
+	ipvsadm -A -u "$VIP:7" -s rr -o
+	ipvsadm -a -u "$VIP:7" -r "$address:7" -g
+	talker udp 7
+	expect "director 3, failed 0" talk open 3 4000
+	ipvsadm -C
+done

@@ -146,6 +146,47 @@ static void marks(void **state)
 	expect_audit(path);
 }
 
+/* ---- templates ---------------------------------------------------------------------- */
+
+/* Is the one template there is assured? ip_vs_control_assure_ct() */
+static bool assured(bool v6)
+{
+	uint32_t slots = v6 ? path->geo.sets6 * CV_WAYS : path->geo.sets4 * CV_WAYS;
+
+	for (uint32_t i = 0; i < slots; i++) {
+		uint32_t ctl = table_at(path, v6, i)->ctl;
+
+		if (ctl & CV_CTL_LIVE && ctl & CV_CTL_TEMPLATE)
+			return (ctl & CV_CTL_STATE) == CV_CTPL_ASSURED;
+	}
+	fail_msg("there is no template");
+	return false;
+}
+
+/* A connection that is established assures its client's template, with sloppy_tcp by its first packet. */
+static void assures(void **state)
+{
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS;
+		struct packet p = { .v6 = v6, .flags = ACK, .sport = 1001 };
+
+		path_reset(path);
+		now_playing("%s, IPv%d", door_names[door], v6 ? 6 : 4);
+		numbered(path, 1, PERSISTENT(.v6 = v6, .port = 80));
+		p.flags = SYN;
+		expect_fate(path, door, &p, SENT);
+		assert_false(assured(v6));
+		path->settings->sloppy_tcp = 1;
+		p.sport = 1002;
+		p.flags = ACK;
+		expect_fate(path, door, &p, SENT);
+		assert_true(assured(v6));
+		path->settings->sloppy_tcp = 0;
+		expect_audit(path);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(exact),
 	cmocka_unit_test(same_client),
@@ -153,6 +194,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(ftp),
 	cmocka_unit_test(ftp_without_persistence),
 	cmocka_unit_test(marks),
+	cmocka_unit_test(assures),
 };
 
 PACKET_MAIN("service", NULL, tests)

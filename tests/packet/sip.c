@@ -243,8 +243,10 @@ static uint32_t begin_masq(bool v6, uint32_t flags)
 							    .flags = CV_SVC_PERSISTENT | flags,
 							    .timeout = 60 });
 	for (unsigned int i = 1; i <= 2; i++) {
-		uint32_t newest = 1 + dest_add(path, service,
-					       &(struct dest_spec){ .number = i, .port = 5070, .masq = true });
+		uint32_t newest =
+			1 +
+			dest_add(path, service,
+				 &(struct dest_spec){ .number = i, .port = 5070, .masq = true });
 		struct cv_real_key key = { .addr = addr_of(server_addr(i, v6), NULL),
 					   .port = htons(5070),
 					   .proto = IPPROTO_UDP,

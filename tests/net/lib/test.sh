@@ -22,6 +22,9 @@ WIRE_WAIT=0.25
 if [ -n "${CULVERT_VM:-}" ]; then
 	WIRE_WAIT=1		# an emulated machine is slow
 fi
+if [ "${DIRECTOR:-}" = kernel ]; then
+	modprobe ip_vs		# before the settings that it brings are looked for
+fi
 export WIRE_WAIT
 BUILD=$(cd "${BUILD:-$here/../../../build}" && pwd)
 PATH=$here:$BUILD:$PATH:/usr/sbin:/sbin

@@ -52,7 +52,7 @@ CONFIGURATIONS = {
     "settings": "plain,methods,settings,persistent,quiesce,errors,echo",
     "errors": "plain,methods,errors,echo",
     "fragments": "plain,methods,fragments",
-    "options": "plain,methods,options,ttl",
+    "options": "plain,methods,options,ttl,errors",
     "damaged": "plain,methods,damaged",
     "partial": "plain,methods,partial,size",
     "sctp": "plain,-tcp,-udp,sctp,methods,persistent",
@@ -109,7 +109,7 @@ class Maker:
         self.random, self.features, self.length = random.Random(seed), features, length
         self.version = self.pick([version for version in (4, 6) if f"v{version}" in features] or [4])
         self.flows, self.steps, self.alive, self.port = [], [], [], 20000 + self.random.randrange(10000)
-        self.services, self.marks = [], []
+        self.services, self.marks, self.ended = [], [], set()
         if "sctp" in features:          # whose timers run for 4 s: cases of their own, and short
             others = features & {"tcp", "udp"}
             if not others or self.random.random() < 0.25:
@@ -275,6 +275,10 @@ class Maker:
                 what = self.random.choices(("SA", "A", "PA", "FA"), (30, 25, 25, 12))[0]
             if self.near_end() and self.chance(0.3):
                 what = self.pick(("R", "RA"))
+            if "S" in what and flow in self.ended and "conntrack" in self.features:    # differences, "tracked-reuse"
+                what = "A"
+            if {"F", "R"} & set(what):
+                self.ended.add(flow)
         elif proto == "sctp":
             what = self.pick(("INIT", "INIT_ACK", "COOKIE_ECHO", "COOKIE_ACK", "DATA", "SACK", "SHUTDOWN", "SHUTDOWN_ACK",
                               "SHUTDOWN_COMPLETE", "ABORT", "ERROR", "HEARTBEAT"))
@@ -378,6 +382,8 @@ class Maker:
             if self.flows[flow].get("local") and not from_server:       # differences, "liars"
                 return
             by = {"by": "192.168.7.254" if self.version == 4 else "fd07::254"} if from_server and self.chance(0.3) else {}
+            if "options" in self.features and self.chance(0.5):     # of the packet that it is about
+                by["with"] = self.pick(frames.IP_OPTIONS if self.version == 4 else frames.EXTENSIONS)
             self.steps.append(["error", flow, self.pick(("port", "host", "big", "time", "parameter", "quench")), from_server, by])
 
     def odd_time(self):
