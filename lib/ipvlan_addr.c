@@ -98,6 +98,21 @@ static bool routed(const struct cv_ipv *v, uint32_t slot)
 	return cv_ipv_mode_of(v->masters[v->slaves[slot].master].policy) != CV_IPV_L2;
 }
 
+/* V7: what the data path remembers of the addresses of the slave's master is void. */
+static void addrs_changed(struct cv_ipv *v, uint32_t slot)
+{
+	__atomic_fetch_add(&v->masters[v->slaves[slot].master].edition, 1, __ATOMIC_RELEASE);
+}
+
+/* To be ignored or told by errno. */
+static int addr_delete(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key)
+{
+	int err = bpf_map_delete_elem(v->maps[IPV_ADDRS], key);
+
+	addrs_changed(v, slot);
+	return err;
+}
+
 static int route_one(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
 		     bool wanted)
 {
@@ -155,12 +170,13 @@ int ipv_addr_claim(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix *
 		if (err && !known)
 			return err;
 	}
+	addrs_changed(v, slot);
 	err = routed(v, slot) ? route_one(v, slot, &key, true) : 0;
 	/* Known, it may have lost its route, or have been killed before it got one. */
 	if (known)
 		return !err || err == -EEXIST ? cv_plain(-EEXIST) : err;
 	if (err)
-		bpf_map_delete_elem(v->maps[IPV_ADDRS], &key);
+		addr_delete(v, slot, &key);
 	return err;
 }
 
@@ -227,7 +243,7 @@ int ipv_addr_release(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_prefix
 	/* Killed in between, it is still known, and found again. */
 	if (routed(v, slot))
 		route_one(v, slot, &key, false);
-	if (bpf_map_delete_elem(v->maps[IPV_ADDRS], &key) < 0)
+	if (addr_delete(v, slot, &key) < 0)
 		return cv_plain(-errno);
 	if (old.flags & CV_IPV_CLAIMED)
 		__atomic_fetch_sub(&v->slaves[slot].claims, 1, __ATOMIC_RELAXED);
@@ -260,9 +276,7 @@ static int each_key(struct cv_ipv *v, uint32_t slot,
 static int release_key(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_addr_key *key,
 		       void *arg)
 {
-	return bpf_map_delete_elem(v->maps[IPV_ADDRS], key) < 0 && errno != ENOENT ?
-		       cv_plain(-errno) :
-		       0;
+	return addr_delete(v, slot, key) < 0 && errno != ENOENT ? cv_plain(-errno) : 0;
 }
 
 int ipv_addr_release_all(struct cv_ipv *v, uint32_t slot)

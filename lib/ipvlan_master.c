@@ -41,6 +41,7 @@ static int attach(struct cv_ipv *v, uint32_t index, uint32_t ifindex)
 int ipv_master_release(struct cv_ipv *v, uint32_t index, bool gone)
 {
 	struct cv_ipv_master *m = &v->masters[index];
+	uint32_t edition = m->edition;
 	int err;
 
 	ipv_store(m->state, CV_IPV_MAKING);
@@ -54,6 +55,7 @@ int ipv_master_release(struct cv_ipv *v, uint32_t index, bool gone)
 	if (err)
 		return err;
 	memset((char *)m + sizeof(m->state), 0, sizeof(*m) - sizeof(m->state));
+	m->edition = edition + 1; /* what was remembered of this one is not the next one's */
 	ipv_store(m->state, CV_IPV_FREE);
 	return 0;
 }

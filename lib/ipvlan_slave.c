@@ -302,6 +302,8 @@ static int make_pair(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_spec *
 		.peer_netns = netns,
 		.mac = master->mac,
 		.mtu = master->mtu,
+		.queues =
+			1, /* as macvlan has: a veth sends without a lock, and to choose among queues takes time */
 		.noarp = noarp,
 	};
 	struct rtnl_link host;

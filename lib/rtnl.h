@@ -65,7 +65,8 @@ struct rtnl_veth {
 	int peer_netns;	    /* file descriptor */
 	const uint8_t *mac; /* of both ends */
 	uint32_t mtu;
-	bool noarp; /* the peer; the end that stays here always is, and is up */
+	uint32_t queues; /* of both ends, in either direction; 0 is for the kernel to say */
+	bool noarp;	 /* the peer; the end that stays here always is, and is up */
 };
 
 /* Both ends in one request: either both are there or none. -EEXIST */

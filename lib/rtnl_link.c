@@ -174,6 +174,10 @@ static void put_ends(struct nlmsghdr *nlh, const char *name, const struct rtnl_v
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	mnl_attr_put(nlh, IFLA_ADDRESS, 6, veth->mac);
 	mnl_attr_put_u32(nlh, IFLA_MTU, veth->mtu);
+	if (!veth->queues)
+		return;
+	mnl_attr_put_u32(nlh, IFLA_NUM_TX_QUEUES, veth->queues);
+	mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, veth->queues);
 }
 
 int rtnl_veth_add(struct rtnl *r, const struct rtnl_veth *veth)

@@ -13,12 +13,43 @@ static __always_inline struct cv_ipv_addr *addr_find(__u32 master, __u32 family,
 	return bpf_map_lookup_elem(&addrs, &key);
 }
 
-/* Index of the slave of this master that has the address, or CV_NONE. */
-static __always_inline __u32 addr_owner(__u32 master, __u32 family, const union cv_addr *addr)
+static __always_inline __u32 owner_hash(__u32 master, const union cv_addr *a)
+{
+	return remembered_at((a->w[0] ^ a->w[1] ^ a->w[2] ^ a->w[3]) + master);
+}
+
+static __noinline __u32 owner_look_up(__u32 master, __u32 family, const union cv_addr *addr)
 {
 	struct cv_ipv_addr *found = addr_find(master, family, addr);
 
 	return found ? READ_ONCE(found->slave) : CV_NONE;
+}
+
+/*
+ * Index of the slave of this master that has the address, or CV_NONE; looked up once in a tick (V7). A
+ * link-local address may become somebody's by the data path's own doing, so none is remembered.
+ */
+static __always_inline __u32 addr_owner(__u32 master, __u32 family, const union cv_addr *addr)
+{
+	__u32 at = owner_hash(master, addr);
+	struct cv_ipv_owner *o = bpf_map_lookup_elem(&owners, &at);
+	struct cv_ipv_master *m = bpf_map_lookup_elem(&masters, &master);
+	__u64 tick = bpf_jiffies64();
+	__u32 edition;
+
+	if (!o || !m || addr_is_link_local(family, addr))
+		return owner_look_up(master, family, addr);
+	edition = READ_ONCE(m->edition);
+	if (unlikely(o->tick != tick || o->edition != edition || o->master != master ||
+		     o->family != family || !addr_same(&o->addr, addr))) {
+		o->slave = owner_look_up(master, family, addr);
+		o->tick = tick;
+		o->edition = edition;
+		o->master = master;
+		o->family = family;
+		o->addr = *addr;
+	}
+	return o->slave;
 }
 
 static __always_inline bool addr_allowed(__u32 slave, __u32 family, const union cv_addr *addr)

@@ -65,6 +65,36 @@ struct frame {
 	__be32 flow;  /* IPv6: traffic class and flow label */
 };
 
+static __always_inline bool addr_is_zero(const union cv_addr *a)
+{
+	return !(a->q[0] | a->q[1]);
+}
+
+static __always_inline bool addr_same(const union cv_addr *a, const union cv_addr *b)
+{
+	return !((a->q[0] ^ b->q[0]) | (a->q[1] ^ b->q[1]));
+}
+
+static __always_inline bool addr_is_link_local(__u32 family, const union cv_addr *a)
+{
+	return family == AF_INET6 && (a->w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+/* Multicast, or IPv4's limited broadcast; a subnet's broadcast is one only to who has the subnet. */
+static __always_inline bool addr_is_group(__u32 family, const union cv_addr *a)
+{
+	if (family == AF_INET6)
+		return a->b[0] == 0xff;
+	return a->b[0] >= 224;
+}
+
+static __always_inline bool addr_is_loopback(__u32 family, const union cv_addr *a)
+{
+	if (family == AF_INET)
+		return a->b[0] == 127;
+	return !a->q[0] && a->q[1] == bpf_cpu_to_be64(1);
+}
+
 static __always_inline __u64 mac_at(const void *at)
 {
 	const __u16 *w = at;
@@ -178,6 +208,45 @@ static __always_inline void parse_frame(struct __sk_buff *skb, struct frame *f)
 		f->kind = FRAME_OTHER;
 }
 
+/*
+ * What most packets are: to one station, IPv4 without options, or IPv6 with TCP or UDP right behind its
+ * header and no link-local address. False says nothing but that parse_frame() is to be asked.
+ */
+static __always_inline bool parse_plain(struct __sk_buff *skb, struct frame *f)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth = data;
+	struct ipv6hdr *ip6 = data + ETH_HLEN;
+	struct iphdr *ip = data + ETH_HLEN;
+
+	if ((void *)(ip + 1) > end || (eth->h_dest[0] & 1) || skb->vlan_present)
+		return false;
+	__builtin_memset(f, 0, sizeof(*f));
+	f->kind = FRAME_IP;
+	f->dmac = mac_at(eth->h_dest);
+	f->smac = mac_at(eth->h_source);
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		if (*(__u8 *)ip != 0x45)
+			return false;
+		f->family = AF_INET;
+		f->src.v4 = ip->saddr;
+		f->dst.v4 = ip->daddr;
+		f->proto = ip->protocol;
+		f->ttl = ip->ttl;
+		return true;
+	}
+	if (eth->h_proto != bpf_htons(ETH_P_IPV6) || (void *)(ip6 + 1) > end || ip6->version != 6 ||
+	    (ip6->nexthdr != IPPROTO_TCP && ip6->nexthdr != IPPROTO_UDP))
+		return false;
+	f->family = AF_INET6;
+	__builtin_memcpy(&f->src, &ip6->saddr, sizeof(f->src));
+	__builtin_memcpy(&f->dst, &ip6->daddr, sizeof(f->dst));
+	f->proto = ip6->nexthdr;
+	f->ttl = ip6->hop_limit;
+	f->flow = *(__be32 *)ip6 & bpf_htonl(0x0fffffff);
+	return !addr_is_link_local(AF_INET6, &f->src) && !addr_is_link_local(AF_INET6, &f->dst);
+}
+
 /* What a route is looked up by. */
 static __always_inline void fib_addresses(struct bpf_fib_lookup *fib, const struct frame *f)
 {
@@ -189,31 +258,6 @@ static __always_inline void fib_addresses(struct bpf_fib_lookup *fib, const stru
 		__builtin_memcpy(fib->ipv6_src, &f->src, sizeof(f->src));
 		__builtin_memcpy(fib->ipv6_dst, &f->dst, sizeof(f->dst));
 	}
-}
-
-static __always_inline bool addr_is_zero(const union cv_addr *a)
-{
-	return !(a->q[0] | a->q[1]);
-}
-
-static __always_inline bool addr_is_link_local(__u32 family, const union cv_addr *a)
-{
-	return family == AF_INET6 && (a->w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
-}
-
-/* Multicast, or IPv4's limited broadcast; a subnet's broadcast is one only to who has the subnet. */
-static __always_inline bool addr_is_group(__u32 family, const union cv_addr *a)
-{
-	if (family == AF_INET6)
-		return a->b[0] == 0xff;
-	return a->b[0] >= 224;
-}
-
-static __always_inline bool addr_is_loopback(__u32 family, const union cv_addr *a)
-{
-	if (family == AF_INET)
-		return a->b[0] == 127;
-	return !a->q[0] && a->q[1] == bpf_cpu_to_be64(1);
 }
 
 #endif

@@ -82,13 +82,35 @@ struct {
 	__type(value, struct cv_ipv_counters);
 } counters SEC(".maps");
 
+/* Where a device may be found in `masters` or `slaves`: device.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CV_IPV_HINTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} hints SEC(".maps");
+
+/* Who had an address a moment ago: address.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CV_IPV_REMEMBERED);
+	__type(key, __u32);
+	__type(value, struct cv_ipv_owner);
+} owners SEC(".maps");
+
 /* What a route was a moment ago: straight.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, CV_IPV_ROUTES);
+	__uint(max_entries, CV_IPV_REMEMBERED);
 	__type(key, __u32);
 	__type(value, struct cv_ipv_route);
 } routes SEC(".maps");
+
+/* The highest bits, for the last byte of an address is the highest of its word. */
+static __always_inline __u32 remembered_at(__u32 hash)
+{
+	return (hash * 0x9e3779b1U) >> (32 - CV_IPV_REMEMBERED_BITS);
+}
 
 static __always_inline struct cv_ipv_slave *slave_at(__u32 index)
 {

@@ -102,22 +102,42 @@ static __always_inline int l3_input(struct __sk_buff *skb, struct cv_ipv_master 
 	return TC_ACT_UNSPEC;
 }
 
-/* ---- the master's two hooks ------------------------------------------------------ */
+/* ---- the master's two hooks; a device that is no master (any longer) is left alone --- */
 
-static __always_inline int master_input(struct __sk_buff *skb, __u32 index)
+static __noinline int any_input(struct __sk_buff *skb, struct cv_ipv_master *m, __u32 index)
 {
-	struct cv_ipv_master *m = master_at(index);
+	__u32 policy = READ_ONCE(m->policy);
 	struct frame f;
-	__u32 policy;
 
-	if (!m || skb->vlan_present)
+	if (skb->vlan_present)
 		return TC_ACT_UNSPEC;
-	policy = READ_ONCE(m->policy);
 	parse_frame(skb, &f);
 	learn_mac(skb, m, &f);
 	if (cv_ipv_mode_of(policy) == CV_IPV_L2)
 		return l2_input(skb, m, index, &f);
 	return l3_input(skb, m, index, &f, policy);
+}
+
+static __always_inline int master_input(struct __sk_buff *skb)
+{
+	struct cv_ipv_master *m;
+	__u32 index, to;
+	struct frame f;
+
+	/* Somebody else's, who shares the device: of these only an IPv6 address may be news (l2_input()). */
+	if (skb->pkt_type == PACKET_OTHERHOST && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return TC_ACT_UNSPEC;
+	m = master_here(skb, &index);
+	if (!m)
+		return TC_ACT_UNSPEC;
+	/* To a slave's address: what l2_input() and l3_input() do with that. */
+	if (likely(cv_ipv_mode_of(READ_ONCE(m->policy)) != CV_IPV_L3S && parse_plain(skb, &f)) &&
+	    skb->pkt_type == PACKET_HOST && f.dmac == READ_ONCE(m->mac)) {
+		to = addr_owner(index, f.family, &f.dst);
+		if (to != CV_NONE)
+			return deliver(skb, to);
+	}
+	return any_input(skb, m, index);
 }
 
 /* l2 with hostreach: the host finds its slaves on the master, as it finds its other neighbours. */
@@ -160,17 +180,19 @@ static __always_inline void note_the_hosts(struct __sk_buff *skb, __u32 master)
 		addr_note_stranger(master, &src);
 }
 
-static __always_inline int master_output(struct __sk_buff *skb, __u32 index)
+static __always_inline int master_output(struct __sk_buff *skb)
 {
 	struct cv_ipv_master *m;
-	__u32 policy;
+	__u32 index, policy;
 
 	ttl_leave(skb);
-	m = master_at(index);
+	if (skb->ingress_ifindex) /* not the host's own */
+		return TC_ACT_UNSPEC;
+	m = master_here(skb, &index);
 	if (!m)
 		return TC_ACT_UNSPEC;
 	policy = READ_ONCE(m->policy);
-	if (cv_ipv_mode_of(policy) != CV_IPV_L2 || skb->ingress_ifindex)
+	if (cv_ipv_mode_of(policy) != CV_IPV_L2)
 		return TC_ACT_UNSPEC;
 	note_the_hosts(skb, index);
 	return policy & CV_IPV_HOSTREACH ? l2_from_host(skb, m, index) : TC_ACT_UNSPEC;

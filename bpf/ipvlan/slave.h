@@ -4,6 +4,7 @@
 #define CULVERT_BPF_IPVLAN_SLAVE_H
 
 #include "deliver.h"
+#include "device.h"
 #include "nd.h"
 #include "straight.h"
 #include "ttl.h"
@@ -162,6 +163,13 @@ static __always_inline int l2_output(struct __sk_buff *skb, const struct sender 
 
 /* ---- l3 and l3s ------------------------------------------------------------------ */
 
+static __always_inline bool l3_carries(const struct frame *f)
+{
+	if (f->kind != FRAME_IP || f->nd || f->group || addr_is_group(f->family, &f->dst))
+		return false;
+	return !addr_is_link_local(f->family, &f->dst) && !addr_is_loopback(f->family, &f->dst);
+}
+
 /*
  * bpf_fib_lookup() as the host's stack will see the packet. It says NOT_FWDED for
  * the host's own addresses, and for those that it has no route to.
@@ -226,22 +234,24 @@ static __always_inline struct cv_ipv_route *l3_straight(struct __sk_buff *skb,
 	return route_of(skb, from->index, f, from->master->ifindex);
 }
 
+static __always_inline int l3_to_wire(struct __sk_buff *skb, const struct sender *from,
+				      const struct frame *f, struct cv_ipv_route *route)
+{
+	if (f->family == AF_INET)
+		skb->priority = 0; /* as ip_forward() does for this class of service */
+	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
+	return route_take(skb, route, from->master->ifindex);
+}
+
 /* Up the host's stack, which routes it and lets its rules see it; or by the route alone. */
 static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender *from,
 				      const struct frame *f)
 {
-	const struct cv_ipv_route *straight = l3_straight(skb, from, f);
+	struct cv_ipv_route *straight = l3_straight(skb, from, f);
 	bool forwards = true;
 
-	if (likely(straight)) {
-		struct bpf_redir_neigh nh = { .nh_family = straight->next_hop_family };
-
-		__builtin_memcpy(nh.ipv6_nh, &straight->next_hop, sizeof(nh.ipv6_nh));
-		if (f->family == AF_INET)
-			skb->priority = 0; /* as ip_forward() does for this class of service */
-		count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
-		return bpf_redirect_neigh(from->master->ifindex, &nh, sizeof(nh), 0);
-	}
+	if (likely(straight))
+		return l3_to_wire(skb, from, f, straight);
 	if (!(from->policy & CV_IPV_HOSTREACH) || unlikely(f->ttl <= 1))
 		forwards = host_forwards(skb, f, skb->ifindex);
 	if (!forwards && !(from->policy & CV_IPV_HOSTREACH))
@@ -285,8 +295,7 @@ static __always_inline int l3_output(struct __sk_buff *skb, const struct sender 
 {
 	__u32 to;
 
-	if (f->kind != FRAME_IP || f->nd || f->group || addr_is_group(f->family, &f->dst) ||
-	    addr_is_link_local(f->family, &f->dst) || addr_is_loopback(f->family, &f->dst))
+	if (!l3_carries(f))
 		return drop(from, CV_IPV_DROP_GROUP);
 	if (!source_is_own(from, f, false))
 		return drop(from, CV_IPV_DROP_SOURCE);
@@ -300,14 +309,56 @@ static __always_inline int l3_output(struct __sk_buff *skb, const struct sender 
 	return l3_to_switch(skb, from, f);
 }
 
-/* ---- the host end's two hooks ---------------------------------------------------- */
+/* ---- the host end's two hooks; a device that is no slave (any longer) is shut ------- */
 
-static __always_inline int slave_output(struct __sk_buff *skb, __u32 index)
+#define THE_LONG_WAY (-2)
+
+/* From the slave's own address to somebody who is none of us: what l2_output() and l3_output() do with that. */
+static __always_inline int plain_output(struct __sk_buff *skb, const struct sender *from,
+					const struct frame *f)
 {
-	struct sender from = { .index = index };
+	struct cv_ipv_route *route;
+
+	if (addr_owner(from->slave->master, f->family, &f->src) != from->index ||
+	    addr_owner(from->slave->master, f->family, &f->dst) != CV_NONE)
+		return THE_LONG_WAY;
+	if (cv_ipv_mode_of(from->policy) == CV_IPV_L2) {
+		if (f->smac != from->mac || f->dmac == from->mac)
+			return THE_LONG_WAY;
+		return l2_to_wire(skb, from);
+	}
+	route = l3_carries(f) ? l3_straight(skb, from, f) : NULL;
+	return route ? l3_to_wire(skb, from, f, route) : THE_LONG_WAY;
+}
+
+static __noinline int any_output(struct __sk_buff *skb, const struct sender *from)
+{
 	struct frame f;
 
-	from.slave = slave_at(index);
+	if (skb->vlan_present)
+		return drop(from, CV_IPV_DROP_VLAN);
+	parse_frame(skb, &f);
+	if (f.kind == FRAME_MALFORMED)
+		return drop(from, CV_IPV_DROP_MALFORMED);
+	if (f.kind == FRAME_OTHER)
+		return drop(from, skb->protocol == bpf_htons(ETH_P_8021Q) ||
+						  skb->protocol == bpf_htons(ETH_P_8021AD) ?
+					  CV_IPV_DROP_VLAN :
+					  CV_IPV_DROP_PROTOCOL);
+	if (nd_is_hidden(skb, &f))
+		return drop(from, CV_IPV_DROP_MALFORMED);
+	if (cv_ipv_mode_of(from->policy) == CV_IPV_L2)
+		return l2_output(skb, from, &f);
+	return l3_output(skb, from, &f);
+}
+
+static __always_inline int slave_output(struct __sk_buff *skb)
+{
+	struct sender from;
+	struct frame f;
+	int rc = THE_LONG_WAY;
+
+	from.slave = slave_here(skb, &from.index);
 	if (!from.slave)
 		return TC_ACT_SHOT;
 	from.master = master_at(from.slave->master);
@@ -315,21 +366,9 @@ static __always_inline int slave_output(struct __sk_buff *skb, __u32 index)
 		return TC_ACT_SHOT;
 	from.policy = READ_ONCE(from.master->policy);
 	from.mac = READ_ONCE(from.master->mac);
-	if (skb->vlan_present)
-		return drop(&from, CV_IPV_DROP_VLAN);
-	parse_frame(skb, &f);
-	if (f.kind == FRAME_MALFORMED)
-		return drop(&from, CV_IPV_DROP_MALFORMED);
-	if (f.kind == FRAME_OTHER)
-		return drop(&from, skb->protocol == bpf_htons(ETH_P_8021Q) ||
-						   skb->protocol == bpf_htons(ETH_P_8021AD) ?
-					   CV_IPV_DROP_VLAN :
-					   CV_IPV_DROP_PROTOCOL);
-	if (nd_is_hidden(skb, &f))
-		return drop(&from, CV_IPV_DROP_MALFORMED);
-	if (cv_ipv_mode_of(from.policy) == CV_IPV_L2)
-		return l2_output(skb, &from, &f);
-	return l3_output(skb, &from, &f);
+	if (likely(cv_ipv_mode_of(from.policy) != CV_IPV_L3S && parse_plain(skb, &f)))
+		rc = plain_output(skb, &from, &f);
+	return likely(rc != THE_LONG_WAY) ? rc : any_output(skb, &from);
 }
 
 /* The host's complaints about what a slave sent (path MTU, no route) reach it even with hostreach off. */
@@ -352,9 +391,10 @@ static __always_inline bool is_icmp_error(struct __sk_buff *skb, const struct fr
  * made, what the load balancer sends there, and what the host itself sends,
  * which alone has no device that it came from.
  */
-static __always_inline int slave_input(struct __sk_buff *skb, __u32 index)
+static __always_inline int slave_input(struct __sk_buff *skb)
 {
-	struct cv_ipv_slave *s = slave_at(index);
+	__u32 index;
+	struct cv_ipv_slave *s = slave_here(skb, &index);
 	struct cv_ipv_master *m = s ? master_at(s->master) : NULL;
 	struct frame f;
 

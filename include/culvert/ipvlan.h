@@ -28,6 +28,11 @@
  *     wire) may trust the source address and the master's MAC address.
  * V6  A packet that crosses the host's stack on its way to or from a slave has
  *     its TTL restored where it leaves the stack, by the mark in tc_index.
+ * V7  What the data path found in `addrs` or in the host's routes it may remember
+ *     (`owners`, `routes`) for one tick of the kernel's clock, and of `addrs` only
+ *     while the master's edition is the same: the library raises it after each
+ *     change of them. So a change counts at once, and what a killed command left
+ *     unsaid counts from the next tick on.
  */
 #ifndef CULVERT_IPVLAN_H
 #define CULVERT_IPVLAN_H
@@ -90,7 +95,8 @@ struct cv_ipv_master {
 	__u32 slots; /* every slave of this master has a slot below this */
 	__u32 mtu;   /* as last given to the slaves */
 	__u32 carrier; /* likewise */
-	__u32 reserved[6];
+	__u32 edition; /* of its slaves' addresses: see V7 */
+	__u32 reserved[5];
 } CV_ALIGNED; /* 64 bytes */
 
 struct cv_ipv_slave {
@@ -111,6 +117,9 @@ struct cv_ipv_port {
 	__u32 kind;  /* enum cv_ipv_kind */
 	__u32 index; /* in `masters` or `slaves` */
 };
+
+/* `hints`: the index of a device with this remainder of its ifindex, perhaps. The data path's own. */
+#define CV_IPV_HINTS 4096
 
 /* `addrs`: who has an address, per master. */
 struct cv_ipv_addr_key {
@@ -164,21 +173,41 @@ struct cv_ipv_counters {
 };
 
 /*
- * `routes`, per CPU: where the host's routes sent the last packet with this hash, during one tick
- * of the kernel's clock (jiffies). The data path's own.
+ * What the data path remembers for one tick of the kernel's clock (jiffies), per CPU and its own: of all
+ * packets with the same hash, the last one's. V7
  */
-#define CV_IPV_ROUTES 256
+#define CV_IPV_REMEMBERED_BITS 9
+#define CV_IPV_REMEMBERED (1U << CV_IPV_REMEMBERED_BITS) /* of either kind */
 
+/* `owners`: who has an address. */
+struct cv_ipv_owner {
+	__u64 tick;
+	__u32 edition; /* of the master */
+	__u32 master;
+	union cv_addr addr;
+	__u32 family;
+	__u32 slave; /* CV_NONE: nobody */
+};
+
+enum cv_ipv_macs {
+	CV_IPV_MACS_UNKNOWN,
+	CV_IPV_MACS_NEW, /* and no packet has gone there in this tick */
+	CV_IPV_MACS_KNOWN,
+};
+
+/* `routes`: where the host's routes send what a slave sends. */
 struct cv_ipv_route {
 	__u64 tick;
-	__u32 slave; /* index in `slaves`: who sent it */
+	__u32 slave; /* index in `slaves`: who sends it */
 	__be32 flow; /* IPv6: traffic class and flow label */
 	union cv_addr src;
 	union cv_addr dst;
 	union cv_addr next_hop;
 	__u16 family; /* of the packet */
 	__u16 next_hop_family;
-	__u32 mtu; /* of the route; 0: it does not lead out of the master */
+	__u32 mtu;     /* of the route; 0: it does not lead out of the master */
+	__u32 known;   /* enum cv_ipv_macs */
+	__u8 macs[12]; /* as in a frame: the next hop's, and the master's */
 };
 
 static inline __u32 cv_ipv_mode_of(__u32 policy)
