@@ -63,9 +63,27 @@ static int parse_change(struct ipvlan_args *a, struct change *c)
 	return 0;
 }
 
-static int change(struct ipvlan_args *a,
-		  int (*one)(struct cv_ipv *v, const struct cv_ipv_link *link,
-			     const struct cv_ipv_prefix *p))
+typedef int change_fn(struct cv_ipv *v, const struct cv_ipv_link *link,
+		      const struct cv_ipv_prefix *p);
+
+/* All of them or, as far as `back` can, none. */
+static int change_all(struct ipvlan_args *a, struct cv_ipv *v, const struct cv_ipv_link *link,
+		      const struct change *c, change_fn *one, change_fn *back)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < c->addrs.n && !err; i++)
+		err = one(v, link, &c->addrs.list[i]);
+	if (!err)
+		return CMD_OK;
+	ipvlan_failed(a, err);
+	while (i-- > 1)
+		back(v, link, &c->addrs.list[i - 1]);
+	return CMD_FAILED;
+}
+
+static int change(struct ipvlan_args *a, change_fn *one, change_fn *back)
 {
 	_cleanup_(cleanup_change) struct change c;
 	_cleanup_(cv_ipv_close) struct cv_ipv *v = NULL;
@@ -79,9 +97,7 @@ static int change(struct ipvlan_args *a,
 		return cmd_error(a->command, "Cannot find device \"%s\"", c.dev);
 	if (!err)
 		err = cv_ipv_find(v, a->netns, c.dev, &link);
-	for (unsigned int i = 0; i < c.addrs.n && !err; i++)
-		err = one(v, &link, &c.addrs.list[i]);
-	return err ? ipvlan_failed(a, err) : CMD_OK;
+	return err ? ipvlan_failed(a, err) : change_all(a, v, &link, &c, one, back);
 }
 
 /* ---- show --------------------------------------------------------------------------------- */
@@ -190,8 +206,8 @@ int cmd_addr(int argc, char **argv)
 	if (ipvlan_is(verb, "show") || ipvlan_is(verb, "list") || !strcmp(verb, "ls"))
 		return show(&a);
 	if (ipvlan_is(verb, "add"))
-		return change(&a, cv_ipv_addr_add);
+		return change(&a, cv_ipv_addr_add, cv_ipv_addr_del);
 	if (ipvlan_is(verb, "delete"))
-		return change(&a, cv_ipv_addr_del);
+		return change(&a, cv_ipv_addr_del, cv_ipv_addr_add);
 	return cmd_error(a.command, "unknown command \"%s\": add, del or show", verb);
 }

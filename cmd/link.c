@@ -310,16 +310,31 @@ static int find(const struct ipvlan_args *a, const char *name, struct cv_ipv **v
 	return err;
 }
 
-static int apply(struct cv_ipv *v, const struct cv_ipv_link *link, const struct request *r)
-{
-	int err = 0;
+/* How far a change has come, for who has to take it back. */
+struct progress {
+	unsigned int allowed, disallowed;
+	bool policy;
+};
 
-	if (r->mode != CV_IPV_KEEP || r->flag != CV_IPV_KEEP || r->hostreach != CV_IPV_KEEP)
-		err = cv_ipv_set_policy(v, link, r->mode, r->flag, r->hostreach);
-	for (unsigned int i = 0; i < r->allows.n && !err; i++)
+static int apply(struct cv_ipv *v, const struct cv_ipv_link *link, const struct request *r,
+		 struct progress *done)
+{
+	_cleanup_fd_ int netns = -1;
+	int err = r->netns ? netns_open(r->netns, &netns) : 0;
+
+	for (unsigned int i = 0; i < r->allows.n && !err; i++) {
 		err = cv_ipv_allow(v, link, &r->allows.list[i]);
-	for (unsigned int i = 0; i < r->disallows.n && !err; i++)
+		done->allowed += !err;
+	}
+	for (unsigned int i = 0; i < r->disallows.n && !err; i++) {
 		err = cv_ipv_disallow(v, link, &r->disallows.list[i]);
+		done->disallowed += !err;
+	}
+	if (!err &&
+	    (r->mode != CV_IPV_KEEP || r->flag != CV_IPV_KEEP || r->hostreach != CV_IPV_KEEP)) {
+		done->policy = true;
+		err = cv_ipv_set_policy(v, link, r->mode, r->flag, r->hostreach);
+	}
 	if (!err && r->netns)
 		err = cv_ipv_link_move(v, link, r->netns);
 	if (!err && r->up != CV_IPV_KEEP)
@@ -327,18 +342,35 @@ static int apply(struct cv_ipv *v, const struct cv_ipv_link *link, const struct 
 	return err;
 }
 
+static void take_back(struct cv_ipv *v, const struct cv_ipv_link *link, const struct request *r,
+		      const struct progress *done)
+{
+	if (done->policy)
+		cv_ipv_set_policy(v, link, (int)cv_ipv_mode_of(link->policy),
+				  (int)(link->policy & (CV_IPV_PRIVATE | CV_IPV_VEPA)),
+				  !!(link->policy & CV_IPV_HOSTREACH));
+	for (unsigned int i = 0; i < done->disallowed; i++)
+		cv_ipv_allow(v, link, &r->disallows.list[i]);
+	for (unsigned int i = 0; i < done->allowed; i++)
+		cv_ipv_disallow(v, link, &r->allows.list[i]);
+}
+
 static int link_set(struct ipvlan_args *a)
 {
 	_cleanup_(cleanup_request) struct request r;
 	_cleanup_(cv_ipv_close) struct cv_ipv *v = NULL;
+	struct progress done = {};
 	struct cv_ipv_link link;
 	int err;
 
 	if (parse_request(a, &r, false) || find(a, r.name, &v, &link))
 		return CMD_FAILED;
-	err = apply(v, &link, &r);
-	if (err)
-		return ipvlan_failed(a, err);
+	err = apply(v, &link, &r, &done);
+	if (err) {
+		ipvlan_failed(a, err);
+		take_back(v, &link, &r, &done);
+		return CMD_FAILED;
+	}
 	warn_of_ipv6(a, &r);
 	return CMD_OK;
 }

@@ -157,12 +157,17 @@ static int read_tables(struct restore *r, int argc, char **argv)
 
 static int read_sysctl(struct item *it, int argc, char **argv)
 {
-	char *equals = argc == 2 ? strchr(argv[1], '=') : NULL;
+	char *equals = argc >= 2 ? strchr(argv[1], '=') : NULL;
 	int err;
 
 	if (!equals) {
 		cmd_error("sysctl", "wants NAME=VALUE");
 		return -EINVAL;
+	}
+	/* All that follows is the value: the words were cut out of one line. */
+	for (char *c = equals; c < argv[argc - 1]; c++) {
+		if (!*c)
+			*c = ' ';
 	}
 	*equals = '\0';
 	it->sysctl.name = argv[1];

@@ -67,10 +67,13 @@ static int save_device(const struct cv_attachment *a, void *arg)
 /* Those that can be set. */
 static int save_setting(const struct cv_setting *setting, void *arg)
 {
-	char text[16];
+	char text[12 * CV_SETTING_VALUES];
+	int len = 0;
 
-	snprintf(text, sizeof(text), "%u", setting->value[0]);
-	if (setting->values == 1 && cv_setting_check(setting->name, text) == 0)
+	for (unsigned int i = 0; i < setting->values; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "%s%u", i ? " " : "",
+				setting->value[i]);
+	if (cv_setting_check(setting->name, text) == 0)
 		line(arg, "sysctl %s=%s\n", setting->name, text);
 	return 0;
 }

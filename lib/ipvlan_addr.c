@@ -393,7 +393,7 @@ int cv_ipv_allow(struct cv_ipv *v, const struct cv_ipv_link *link, const struct 
 	uint32_t one = 1;
 
 	if (bpf_map_update_elem(v->maps[IPV_ALLOWS], &key, &one, BPF_NOEXIST) < 0)
-		return errno == EEXIST ? cv_plain(-EEXIST) :
+		return errno == EEXIST ? cv_fail(-EEXIST, "that prefix is allowed already") :
 					 cv_fail(-errno, "no room for another allowed prefix: %s",
 						 strerror(errno));
 	ipv_store(v->slaves[link->slot].has_allow, 1);
@@ -404,7 +404,9 @@ int cv_ipv_disallow(struct cv_ipv *v, const struct cv_ipv_link *link, const stru
 {
 	struct cv_ipv_allow_key key = allow_key(link->slot, p);
 
-	return bpf_map_delete_elem(v->maps[IPV_ALLOWS], &key) < 0 ? cv_plain(-errno) : 0;
+	if (bpf_map_delete_elem(v->maps[IPV_ALLOWS], &key) == 0)
+		return 0;
+	return errno == ENOENT ? cv_fail(-ENOENT, "no such prefix is allowed") : cv_plain(-errno);
 }
 
 int cv_ipv_each_allow(struct cv_ipv *v, uint32_t slot,

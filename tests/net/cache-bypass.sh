@@ -11,14 +11,7 @@ six=() none="0.0.0.0"
 cluster
 marks_forward
 mute
-on director nft -f - <<-END
-	table inet marks {
-		chain incoming {
-			type filter hook prerouting priority mangle;
-			meta l4proto { tcp, udp } th dport 80 meta mark set 7
-		}
-	}
-END
+mark_7 "meta l4proto { tcp, udp } th dport 80"
 if [ "${DIRECTOR:-}" = kernel ]; then		# IPVS takes only what its host would
 	on director ip "-$family" rule add fwmark 7 lookup 99
 	on director ip "-$family" route add local default dev lo table 99

@@ -11,14 +11,7 @@ cluster
 lab_masq
 on director sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 on director sysctl -qw net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
-on director nft -f - <<-END
-	table inet watch {
-		chain leaving {
-			type filter hook postrouting priority 0;
-			ct state new counter
-		}
-	}
-END
+all_tracked
 setting conntrack=1
 for port in 53 54; do
 	ipvsadm -A -u "$VIP:$port" -s rr

@@ -41,15 +41,7 @@ for proto in t u; do
 		ipvsadm -a -$proto "$VIP:9" -r "$server:7" -m
 	done
 done
-# So that the host has an entry of every packet, with the kernel's IPVS too.
-on director nft -f - <<-END
-	table inet watch {
-		chain leaving {
-			type filter hook postrouting priority 0;
-			ct state new counter
-		}
-	}
-END
+all_tracked
 
 talker tcp 9
 expect "r1 2, r2 2, r3 2, failed 0" talk open 6

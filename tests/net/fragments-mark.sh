@@ -22,14 +22,7 @@ cluster
 marks_forward
 serve_names 7 r1 r2 r3
 serve_names 9 director
-on director nft -f - <<-END
-	table inet marks {
-		chain incoming {
-			type filter hook prerouting priority mangle;
-			udp dport { 7, 8 } meta mark set 7
-		}
-	}
-END
+mark_7 "udp dport { 7, 8 }"
 add
 talker udp 7
 # The first packet of each is in fragments, so it is they that open the connection.

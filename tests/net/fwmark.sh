@@ -33,14 +33,7 @@ cluster
 marks_forward
 serve_names 7 r1 r2 r3
 before=$(traces)
-on director nft -f - <<-END
-	table inet marks {
-		chain incoming {
-			type filter hook prerouting priority mangle;
-			meta l4proto { tcp, udp } th dport { 7, 80 } meta mark set 7
-		}
-	}
-END
+mark_7 "meta l4proto { tcp, udp } th dport { 7, 80 }"
 add
 talker tcp 7
 expect "r1 4, r2 4, failed 0" talk open 8

@@ -6,6 +6,7 @@
 # families: 4 6
 # options: -u
 . "$(dirname "$0")/lib/test.sh"
+ours
 
 cluster 2
 lab_masq
@@ -18,15 +19,7 @@ done
 for n in 1 2 3; do
 	within 20 ready cat "$LAB_DIR/ipsec-r$n"
 done
-# So that the host's conntrack has entries, with the kernel's IPVS too.
-on director nft -f - <<-END
-	table inet watch {
-		chain leaving {
-			type filter hook postrouting priority 0;
-			ct state new counter
-		}
-	}
-END
+all_tracked
 
 protocols="udp 50 51" packets=3
 [ "$family" = 4 ] || protocols="udp 50" packets=2

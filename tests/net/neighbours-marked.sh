@@ -17,14 +17,7 @@ six=()
 cluster
 marks_forward
 serve_names 7 r1 r2 r3
-on director nft -f - <<-END
-	table inet marks {
-		chain incoming {
-			type filter hook prerouting priority mangle;
-			udp dport 7 meta mark set 7
-		}
-	}
-END
+mark_7 "udp dport 7"
 ipvsadm -A -f 7 "${six[@]}" -s rr -o
 ipvsadm -A -u "$VIP:8" -s rr
 for server in "$R1" "$R2" "$R3"; do

@@ -41,7 +41,7 @@ ipvsadm -a -t "$VIP:0" -r "$R1:0" -g -w 0
 ipvsadm -A -f 7 "${six[@]}" -s mh -b mh-port,mh-fallback -p 60
 ipvsadm -a -f 7 "${six[@]}" -r "$R2:0" -i --tun-type gue --tun-port 6080 --tun-nocsum
 ipvsadm --set 901 121 301
-culvert sysctl expire_nodest_conn=1 sloppy_tcp=1 >/dev/null
+culvert sysctl expire_nodest_conn=1 sloppy_tcp=1 sync_threshold='5 60' >/dev/null
 culvert link add link front name tenant0 type ipvlan mode l3s private netns "$LAB-tenant" \
 	addr 10.9.0.2/24 addr fd09::2/64 allow 10.10.0.0/16 allow fd0a::/64 up
 culvert link add link front name own0 type ipvlan addr 10.9.0.3/32
@@ -118,6 +118,8 @@ wrong 'a second line' "tables --max-conns 7"
 wrong 'there is no setting' "sysctl nosuch=1"
 wrong 'drop_entry is at most 3' "sysctl drop_entry=9"
 wrong 'wants NAME=VALUE' "sysctl sloppy_tcp"
+wrong 'is not a number' "sysctl sloppy_tcp=1 sync_ports=1"
+wrong 'is not two numbers' "sysctl sync_threshold=5 60 7"
 wrong 'Service already exists' "ipvsadm -A -t $VIP:80 -s rr"
 wrong 'Scheduler or persistence engine not found' "ipvsadm -A -t $VIP:99 -s nosuch"
 wrong 'Service not defined' "ipvsadm -a -t $VIP:98 -r $R1:98 -g"

@@ -46,14 +46,7 @@ six=()
 # Three services: web, a numbered flood, and by mark the same flood behind netfilter.
 service -t 80 -s wrr
 service -u 9 -s wlc
-on director nft -f - <<-END
-	table inet marks {
-		chain incoming {
-			type filter hook prerouting priority mangle;
-			udp dport 10 meta mark set 7
-		}
-	}
-END
+mark_7 "udp dport 10"
 ipvsadm -A -f 7 "${six[@]}" -s rr
 for server in "$R1" "$R2"; do
 	ipvsadm -a -f 7 "${six[@]}" -r "$server:0" -g

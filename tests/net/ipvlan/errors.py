@@ -33,6 +33,7 @@ def main():
         for ns in (s1, s2):
             lab.culvert(f"{add} i0 type ipvlan mode l3 netns {ns}")
         lab.culvert(f"addr -n {s1} add 10.1.0.11/24 fd01::11/64 dev i0")
+        lab.culvert(f"link -n {s1} set i0 allow 10.7.0.0/16")
         lab.ip("host", "link add other type veth peer name other2")
         for command, text in (
                 (f"{add} i7 type ipvlan mode l4", 'argument of "mode" must be either "l2", "l3" or "l3s"'),
@@ -84,6 +85,13 @@ def main():
                 ("addr add 10.1.0.9/24", '"dev NAME" is missing'),
                 ("addr add 10.1.0.9/24 dev i0", "in several namespaces"),
                 ("addr show nothing", 'Device "nothing" does not exist.'),
+                (f"addr -n {s1} add 10.1.0.41/24 10.1.0.42/24 10.1.0.11/24 dev i0", ("Address already", "File exists")),
+                (f"addr -n {s1} del 10.1.0.11/24 10.1.0.99/24 dev i0", ("Address not found", "Cannot assign")),
+                (f"link -n {s1} set i0 allow 10.8.0.0/16 allow 10.7.0.0/16", "is allowed already"),
+                (f"link -n {s1} set i0 mode l2 private disallow 10.7.0.0/16 disallow 10.9.0.0/16",
+                 "no such prefix is allowed"),
+                (f"link -n {s1} set i0 mode l2 private hostreach on allow 10.8.0.0/16 netns nowhere",
+                 "no network namespace"),
                 ("track --frobnicate", "unknown option")):
             refused(lab, command, text)
         # As with ip(8): what is there, and nothing to set, is no error.

@@ -146,6 +146,30 @@ marks_forward() {
 	! forwards_for_all || on director sysctl -qw net.ipv6.conf.all.forwarding=1
 }
 
+# mark_7 MATCH: the director's nftables give what comes in and matches the mark 7.
+mark_7() {
+	on director nft -f - <<-END
+		table inet marks {
+			chain incoming {
+				type filter hook prerouting priority mangle;
+				$1 meta mark set 7
+			}
+		}
+	END
+}
+
+# all_tracked: the director's conntrack has an entry of whatever leaves, with the kernel's IPVS too.
+all_tracked() {
+	on director nft -f - <<-END
+		table inet watch {
+			chain leaving {
+				type filter hook postrouting priority 0;
+				ct state new counter
+			}
+		}
+	END
+}
+
 # service -t|-u PORT [OPTION...]: a service on the virtual address, with the three real servers by
 # direct routing. Options go to ipvsadm -A; WEIGHTS="3 2 1" are the servers', LIMITS their -x, -y.
 service() {
