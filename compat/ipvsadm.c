@@ -158,14 +158,23 @@ static int restore(struct run *run, const char *program)
 	return status;
 }
 
+/* Without a command all services are listed; `culvert -j ipvsadm` is without one, too. */
+static bool has_command(int argc, char **argv)
+{
+	return argc > 2 || (argc == 2 && strcmp(argv[1], "-j") && strcmp(argv[1], "--json"));
+}
+
 int ipvsadm_main(int argc, char **argv)
 {
 	static struct run run;
-	char *list_all[] = { argv[0], "-L", NULL };
+	char *list_all[] = { argv[0], "-L", argc > 1 ? argv[1] : NULL, NULL };
 	int status;
 
 	out_init(&run.out, STDOUT_FILENO);
-	status = argc > 1 ? run_line(&run, argc, argv) : run_line(&run, 2, list_all);
+	if (has_command(argc, argv))
+		status = run_line(&run, argc, argv);
+	else
+		status = run_line(&run, argc > 1 ? 3 : 2, list_all);
 	session_end(&run.session);
 	return status;
 }

@@ -45,6 +45,7 @@ refused "does not exist" culvert link show link nosuch
 echo "culvert-save 1" | culvert restore
 [ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie was made"
 expect '{"services":[]}' ipvsadm -Lj
+expect '{"services":[]}' culvert -j ipvsadm
 
 # What needs none.
 expect "$(culvert --version)" jq -r '"culvert \(.version)"' <(culvert -j --version)
