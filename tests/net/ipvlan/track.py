@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 
 from ipvlan_lab import Lab, expect, mac_of, within
 
@@ -17,7 +16,9 @@ def opened(child):
 
 
 def follow(lab):
-    log = open(f"/tmp/{lab.prefix}track", "w+", encoding="ascii")
+    # To its end, wherever the reader of the same file is; without a name, so that nothing stays.
+    log = open(f"/tmp/{lab.prefix}track", "a+", encoding="ascii")
+    os.unlink(log.name)
     child = lab.start("host", [lab.culvert_path, "track", "-j"], stdout=log)
     # It opens this last, when it has seen what there is.
     within(30, True, "track at work", lambda: "anon_inode:[signalfd]" in opened(child))
@@ -134,7 +135,6 @@ def from_nothing(lab):
     child.terminate()
     expect(child.wait(), 0, "track's exit status")
     expect(os.path.exists(instance), False, "an instance afterwards")
-    os.unlink(log.name)
 
 
 def main():
@@ -158,7 +158,6 @@ def main():
         within(30, False, "slaves without a master", lambda: "i0" in lab.ip("s1", "-o link")[1])
         child.terminate()
         expect(child.wait(), 0, "track's exit status")
-        subprocess.run(["rm", "-f", log.name], check=True)
 
 
 main()
