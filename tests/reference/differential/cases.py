@@ -277,7 +277,7 @@ class Maker:
                 what = self.pick(("R", "RA"))
             if "S" in what and flow in self.ended and "conntrack" in self.features:    # differences, "tracked-reuse"
                 what = "A"
-            if {"F", "R"} & set(what):
+            if not what or {"F", "R"} & set(what):
                 self.ended.add(flow)
         elif proto == "sctp":
             what = self.pick(("INIT", "INIT_ACK", "COOKIE_ECHO", "COOKIE_ACK", "DATA", "SACK", "SHUTDOWN", "SHUTDOWN_ACK",
