@@ -40,7 +40,16 @@ class Kernel:
         """What a case compares: services with counts, with persistent counts, and connections."""
         services = self._rows("-Ln")
         persistent = self._rows("-Ln --persistent-conn")
-        return {"services": services, "persistent": persistent, "connections": sorted(self._rows("-Lcn")[2:])}
+        return {"services": services, "persistent": persistent, "connections": self._connections()}
+
+    def _connections(self):
+        """The kernel may leave a connection out, or list one twice, if its table changes meanwhile: what is said twice holds."""
+        before, now = None, sorted(self._rows("-Lcn")[2:])
+        for _ in range(4):
+            if before and [row.split()[2:] for row in before] == [row.split()[2:] for row in now]:
+                break
+            before, now = now, sorted(self._rows("-Lcn")[2:])
+        return now
 
     def tracked(self):
         """The host's conntrack, without its timers, use counts and zones; of UDP it takes two seconds to be assured."""

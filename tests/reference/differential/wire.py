@@ -162,10 +162,14 @@ class Wire:
         return sock
 
     def send(self, port, frame):
+        self._put(self.socks[port], frame)
+
+    @staticmethod
+    def _put(sock, frame):
         try:
-            self.socks[port].send(frame)
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:    # a frame larger than the director's MTU does not arrive
+            sock.send(frame)
+        except OSError as error:        # a frame larger than an MTU does not arrive
+            if error.errno not in (errno.ENOBUFS, errno.EMSGSIZE):
                 raise
 
     def send_large(self, port, frame, segment=0):
@@ -185,7 +189,7 @@ class Wire:
         frame = frame[:start + at] + struct.pack("!H", total) + frame[start + at + 2:]
         kind = (GSO_TCP6 if six else GSO_TCP4) if segment else 0
         header = struct.pack("=BBHHHH", NEEDS_CSUM, kind, start + 20 if segment else 0, segment, start, at)
-        self.large[port].send(header + frame)
+        self._put(self.large[port], header + frame)
 
     def send_local(self, packet):
         """A packet of the director's own."""
