@@ -11,8 +11,8 @@ static __always_inline bool parsed(struct xdp_md *ctx, struct flow *f)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
-	return settings.num_services && parse_frame(data, end, f, false) == PARSED &&
-	       frame_is_ours(ctx, data) && length_fits(f, end - data);
+	return data + ETH_HLEN <= end && settings.num_services && frame_is_ours(ctx, data) &&
+	       parse_frame(data, end, f, false) == PARSED && length_fits(f, end - data);
 }
 
 SEC("xdp")

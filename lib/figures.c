@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Counters and rates, as ip_vs_copy_stats() and ip_vs_read_estimator() show them. */
+#include <stddef.h>
 #include <string.h>
 
 #include "figures.h"
@@ -105,10 +106,27 @@ void figures_clear_dest(struct cv *cv, uint32_t dest)
 {
 	uint32_t ncpus = cv->journal->geo.ncpus;
 
+	/* But for what it sent, which is the instance's. */
 	for (uint32_t cpu = 0; cpu < ncpus; cpu++)
 		memset(counters_at(cv, cv_counters_at(&cv->journal->geo, dest, cpu)), 0,
-		       sizeof(struct cv_counters));
+		       offsetof(struct cv_counters, sent));
 	memset(dest_est_at(cv, dest), 0, sizeof(struct cv_estimate));
+}
+
+uint64_t figures_sent(struct cv *cv)
+{
+	const struct cv_geometry *geo = &cv->journal->geo;
+	uint64_t sum = 0;
+
+	for (uint32_t dest = 0; dest < geo->max_dests; dest++) {
+		if (!dest_at(cv, dest)->serial)
+			continue; /* nobody ever had it */
+		for (uint32_t cpu = 0; cpu < geo->ncpus; cpu++)
+			sum += __atomic_load_n(
+				&counters_at(cv, cv_counters_at(geo, dest, cpu))->sent,
+				__ATOMIC_RELAXED);
+	}
+	return sum;
 }
 
 void figures_clear_service(struct cv *cv, uint32_t service)

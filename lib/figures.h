@@ -18,6 +18,9 @@ void figures_service(const struct cv *cv, uint32_t service, const uint32_t *dest
 void figures_zero_dest(struct cv *cv, uint32_t dest);
 void figures_zero_service(struct cv *cv, uint32_t service, const uint32_t *dests, uint32_t n);
 
+/* Packets that left by the straight way, whoever had the slots: a part of CV_C_SENT. Tables: dests, counters. */
+uint64_t figures_sent(struct cv *cv);
+
 /* As new: for a slot that nobody has. */
 void figures_clear_dest(struct cv *cv, uint32_t dest);
 void figures_clear_service(struct cv *cv, uint32_t service);

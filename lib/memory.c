@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 
 #include "culvert.h"
+#include "figures.h"
 #include "instance.h"
 #include "journal.h"
 
@@ -104,10 +105,11 @@ void cv_causes(const struct cv *ccv, uint64_t out[CV_C_COUNT])
 	struct cv *cv = (struct cv *)ccv;
 
 	memset(out, 0, CV_C_COUNT * sizeof(*out));
-	if (maps_need(cv, MAP_BIT(MAP_CAUSES)))
+	if (maps_need(cv, MAP_BIT(MAP_CAUSES) | MAP_BIT(MAP_DESTS) | MAP_BIT(MAP_COUNTERS)))
 		return;
 	for (uint32_t cpu = 0; cpu < cv->journal->geo.ncpus; cpu++) {
 		for (int i = 0; i < CV_C_COUNT; i++)
 			out[i] += __atomic_load_n(&cv->causes[cpu].n[i], __ATOMIC_RELAXED);
 	}
+	out[CV_C_SENT] += figures_sent(cv);
 }

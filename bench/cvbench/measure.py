@@ -4,8 +4,13 @@
 The machine's speed drifts. A row's ratio is therefore taken against the two
 measurements of the reference that stand around it, a second or so away; what
 is reported is the median over the rounds. Rates by themselves say little.
+
+Where the kernel finds memory for a lane's tables makes up to a sixth, and what is
+made last finds the worst. So the rounds are spread over passes, each of
+which makes every lane anew, in another order.
 """
 
+import random
 import statistics
 import sys
 
@@ -101,25 +106,48 @@ def _round(rows, reference, lanes, seconds, results):
         before = after
 
 
-def measure(rows, shares, rounds, seconds):
-    """Returns the results by row name. The reference is always among them."""
+def _order(rows, number):
+    """As they are listed, the other way round, and then as it comes, but the same in every run."""
+    rows = list(rows)
+    if number == 1:
+        rows.reverse()
+    elif number:
+        random.Random(number).shuffle(rows)
+    return sorted(rows, key=lambda row: row.name != REFERENCE)
+
+
+def _pass(number, rows, rounds, seconds, results):
     lanes = Lanes()
-    results = {row.name: Result(row) for row in (*rows, *shares)}
     try:
-        ready = prepare(rows, lanes, results)
+        ready = prepare(_order(rows, number), lanes, results)
         reference = next((r for r in ready if r.name == REFERENCE), None)
         if not reference:
             raise Failed(f"no {REFERENCE}: {results[REFERENCE].why_not}")
         ready.remove(reference)
         for n in range(rounds):
-            say(f"round {n + 1} of {rounds}")
+            say(f"pass {number + 1}, round {n + 1} of {rounds}")
             _round(ready, reference, lanes, seconds, results)
+    finally:
+        say("")
+        lanes.close()
+
+
+def _measure_shares(shares, rounds, seconds, results):
+    lanes = Lanes()
+    try:
         for row in prepare(shares, lanes, results):
-            for n in range(rounds):
+            for _ in range(rounds):
                 value = _one(row, lanes, seconds, results[row.name])
                 if value is not None:
                     results[row.name].values.append(value)
     finally:
-        say("")
         lanes.close()
+
+
+def measure(rows, shares, passes, rounds, seconds):
+    """Returns the results by row name; `rounds` of each pass. The reference is always among them."""
+    results = {row.name: Result(row) for row in (*rows, *shares)}
+    for number in range(passes):
+        _pass(number, rows, rounds, seconds, results)
+    _measure_shares(shares, passes * rounds, seconds, results)
     return results

@@ -17,6 +17,7 @@
 #define CULVERT_BPF_LB_LIVE_H
 
 #include "decide.h"
+#include "xmit_dr.h"
 
 /* What live_door() returns for a packet that it left as it was. */
 #define LIVE_NOT (-1)
@@ -112,15 +113,6 @@ static __always_inline bool live_parse(enum live_in in, bool v6, bool back, void
 	       l->len + ETH_HLEN <= size;
 }
 
-/* For this device? The eight bytes at the address are it and two more, which the shifts leave out. */
-static __always_inline bool live_device(const struct xdp_md *ctx, void *data)
-{
-	__u32 in = ctx->ingress_ifindex;
-	const struct cv_uplink *u = &uplinks[in % CV_UPLINKS];
-
-	return u->ifindex == in && !((AT(__u64, data, 0) ^ AT(__u64, u->mac, 0)) << 16);
-}
-
 /* 0 if it is the packet's connection, alive and established. */
 static __always_inline __u64 live_differs(bool v6, const struct cv_conn_common *c,
 					  const struct live *l, __u32 ctl)
@@ -173,7 +165,7 @@ static __always_inline bool live_find(bool v6, const struct live *l, struct live
 			return false;
 		marks = tags_of_client(t, at.client);
 	}
-	if (unlikely(!marks || marks & (marks - 1)))
+	if (unlikely(!marks) || unlikely(marks_several(marks)))
 		return false;
 	way = way_of(marks);
 	out->word = &t->tag[way];
@@ -264,22 +256,36 @@ static __always_inline bool live_reaches(enum live_in in, const struct cv_nextho
 	return !(nh->flags & (CV_NH_LOCAL | CV_NH_UNRESOLVED | CV_NH_LOST)) && nh->ifindex;
 }
 
-/* Is nothing due at the destination that the other way would see to: next hop, neighbour? */
+/* Is nothing due at the destination, whose flags have CV_DEST_AVAILABLE, that the other way would see to? */
 static __always_inline bool live_fresh(enum live_in in, const struct cv_dest *d,
-				       const struct cv_nexthop *nh, const struct live *l, __u32 now)
+				       const struct cv_nexthop *nh, const struct live *l)
 {
-	return READ_ONCE(d->flags) & CV_DEST_AVAILABLE && live_reaches(in, nh) &&
-	       l->len <= nh->mtu && READ_ONCE(d->nh_due) - now - 1 < NEIGH_TTL_LIVE &&
+	__u32 now = READ_ONCE(clock.now);
+
+	return live_reaches(in, nh) && l->len <= nh->mtu &&
+	       READ_ONCE(d->nh_due) - now - 1 < NEIGH_TTL_LIVE &&
 	       now - READ_ONCE(d->neigh_seen) < NEIGH_TTL_LIVE;
+}
+
+/* One hop less, of a packet whose bounds live_parse() has looked at. */
+static __always_inline void live_ttl(bool v6, void *data)
+{
+	if (v6)
+		((struct ipv6hdr *)(data + ETH_HLEN))->hop_limit--;
+	else
+		ipv4_decrease_ttl(data + ETH_HLEN);
 }
 
 /* count_in() and count_cause() in one. */
 static __always_inline void live_count(__u32 dest, __u32 bytes)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
+	struct cv_counters *n = dest_counters(dest);
 
-	count_in_at(dest, cpu, bytes);
-	count_cause_at(CV_C_SENT, cpu);
+	if (n) {
+		n->inpkts++;
+		n->inbytes += bytes;
+		n->sent++;
+	}
 }
 
 #endif

@@ -14,10 +14,8 @@
 /* Is the destination, which has one virtual address only, reached by masquerading, and the sender? */
 static __always_inline bool live_is_from(bool v6, const struct cv_dest *d, const struct live *l)
 {
-	const __u32 asked = LIVE_METHOD | CV_DEST_AVAILABLE;
-
-	if ((READ_ONCE(d->flags) & asked) != (CV_DEST_AVAILABLE | CV_MASQ) ||
-	    !READ_ONCE(d->vip_key) || d->port != l->ports >> 16)
+	if ((READ_ONCE(d->flags) & LIVE_METHOD) != LIVE_BY(CV_MASQ) || !READ_ONCE(d->vip_key) ||
+	    d->port != l->ports >> 16)
 		return false;
 	return v6 ? same_addr(&d->addr, &l->vaddr) : d->addr.v4 == l->vaddr.v4;
 }
@@ -57,24 +55,31 @@ static __always_inline int live_answered(struct xdp_md *ctx, void *data, bool v6
 	return live_rewritten(ctx, v6, l, d, nh);
 }
 
-static __noinline int live_back(struct xdp_md *ctx)
+static __always_inline int live_back_of(struct xdp_md *ctx, bool v6)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct live l = {};
-	__be16 proto;
 
-	if (data + ETH_HLEN > end || !live_device(ctx, data) || !settings.num_services)
-		return LIVE_NOT;
-	proto = AT(__be16, data, offsetof(struct ethhdr, h_proto));
-	if (proto == bpf_htons(ETH_P_IP))
-		return live_parse(LIVE_XDP, false, true, data, end, end - data, &l) ?
-			       live_answered(ctx, data, false, &l) :
-			       LIVE_NOT;
-	if (proto == bpf_htons(ETH_P_IPV6))
-		return live_parse(LIVE_XDP, true, true, data, end, end - data, &l) ?
-			       live_answered(ctx, data, true, &l) :
-			       LIVE_NOT;
-	return LIVE_NOT;
+	return live_parse(LIVE_XDP, v6, true, data, end, end - data, &l) ?
+		       live_answered(ctx, data, v6, &l) :
+		       LIVE_NOT;
+}
+
+static __noinline int live_back4(struct xdp_md *ctx)
+{
+	return live_back_of(ctx, false);
+}
+
+static __noinline int live_back6(struct xdp_md *ctx)
+{
+	return live_back_of(ctx, true);
+}
+
+static __always_inline int live_back(struct xdp_md *ctx, __be16 proto)
+{
+	if (likely(proto == bpf_htons(ETH_P_IP)))
+		return live_back4(ctx);
+	return proto == bpf_htons(ETH_P_IPV6) ? live_back6(ctx) : LIVE_NOT;
 }
 
 #endif

@@ -11,6 +11,13 @@
 #include "xdp_out.h"
 
 /*
+ * How a connection's packets are sent that is known by its tag: the destination's
+ * flags tell, if they always have, as long as it is there.
+ */
+#define LIVE_METHOD (CV_DEST_METHOD | CV_DEST_MIXED | CV_DEST_AVAILABLE)
+#define LIVE_BY(method) ((method) | CV_DEST_AVAILABLE)
+
+/*
  * What the functions behind xdp_out.h go by, of a packet that live_parse() took. (Not from
  * what it found: these are functions of their own, whose stack is theirs.)
  */
@@ -68,8 +75,9 @@ static __always_inline bool live_summed(bool v6, void *data, const struct live *
 
 static __always_inline __u32 live_other_by(__u32 dest, __u32 cur, __u32 method, bool v6)
 {
-	return LIVE_OTHER | (v6 ? LIVE_IPV6 : 0) | (method == CV_TUNNEL ? LIVE_TUNNEL : 0) |
-	       cur << LIVE_HOP_SHIFT | (dest & LIVE_DEST);
+	return LIVE_OTHER | (v6 ? LIVE_IPV6 : 0) |
+	       (method == LIVE_BY(CV_TUNNEL) ? LIVE_TUNNEL : 0) | cur << LIVE_HOP_SHIFT |
+	       (dest & LIVE_DEST);
 }
 
 static __always_inline int live_nat(struct xdp_md *ctx, const struct cv_dest *d, __u32 at, bool v6)
@@ -113,69 +121,89 @@ static __always_inline bool live_other(enum live_in in, bool v6, void *data, con
 
 	if (in != LIVE_XDP)
 		return false;
-	if (method == CV_MASQ)
+	if (method == LIVE_BY(CV_MASQ))
 		return live_summed(v6, data, l);
-	return method == CV_TUNNEL && xdp_tunnels(&f, d, d->nh[at & 1].mtu, at);
+	return method == LIVE_BY(CV_TUNNEL) && xdp_tunnels(&f, d, d->nh[at & 1].mtu, at);
 }
 
-/*
- * How its packets are sent: of a connection known by its tag the destination's
- * flags tell, if they always have (CV_DEST_MIXED); else its entry.
- */
-#define LIVE_METHOD (CV_DEST_METHOD | CV_DEST_MIXED)
-
-static __always_inline __u32 live_method(const struct cv_conn_common *c, __u32 ctl,
-					 const struct cv_dest *d)
+/* May it be sent now, from here? `method`: as LIVE_METHOD takes it from flags. */
+static __always_inline bool live_ready(enum live_in in, bool v6, void *data, const struct live *l,
+				       const struct cv_dest *d, __u32 cur, __u32 method)
 {
-	if (unlikely(c))
-		return c->method == CV_DROUTE || live_may(c, ctl, d) ? c->method : CV_BYPASS;
-	return READ_ONCE(d->flags) & LIVE_METHOD;
+	return likely(live_fresh(in, d, &d->nh[cur], l)) &&
+	       (likely(method == LIVE_BY(CV_DROUTE)) ||
+		live_other(in, v6, data, l, d, method, cur));
 }
 
-static __always_inline int live_send(enum live_in in, void *data, void *end, bool v6,
-				     const struct live *l)
+/* Away with it, or off to where it is. All has been looked at; `data` up to the ports, too. */
+static __always_inline int live_leave(enum live_in in, bool v6, void *data, const struct live *l,
+				      const struct cv_dest *d, __u32 index, __u32 cur, __u32 method)
 {
-	__u32 now = READ_ONCE(clock.now), timeout = 0, ctl = 0, index, method, cur;
-	struct cv_conn_common *c = NULL;
-	struct cv_nexthop *nh;
-	struct live_at at;
-	struct cv_dest *d;
+	const struct cv_nexthop *nh = &d->nh[cur];
 
-	if (!live_find(v6, l, &at))
-		return LIVE_NOT;
-	index = at.tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST;
-	if (unlikely(!(at.tag & CV_TAG_LIVE))) {
-		timeout = settings.timeout[l->proto == IPPROTO_TCP ?
-						   CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
-						   CV_TIMEOUT_UDP];
-		c = live_entry(v6, at.slot, l, now, timeout, &ctl);
-		if (!c)
-			return LIVE_NOT;
-		index = c->dest;
-	}
-	d = dest_at(index);
-	if (!d || (!c && unlikely(!live_fits(v6, l, &at, d))))
-		return LIVE_NOT;
-	method = live_method(c, ctl, d);
-	cur = READ_ONCE(d->nh_cur) & 1;
-	nh = &d->nh[cur];
-	if (unlikely(!live_fresh(in, d, nh, l, now)) ||
-	    (unlikely(method != CV_DROUTE) && !live_other(in, v6, data, l, d, method, cur)) ||
-	    unlikely((READ_ONCE(*at.word) ^ at.tag) & ~CV_TAG_SEEN) ||
-	    unlikely(c && READ_ONCE(c->ctl) != ctl) ||
-	    (method == CV_DROUTE && in != LIVE_ROUTED && !decrease_ttl(data, end, v6)))
-		return LIVE_NOT;
-	if (unlikely(c))
-		live_by_entry(c, ctl, now + timeout, timeout, &at, d);
-	else
-		live_by_tag(&at);
-	if (unlikely(method != CV_DROUTE)) {
+	if (unlikely(method != LIVE_BY(CV_DROUTE))) {
 		count_in(index, l->len);
 		return live_other_by(index, cur, method, v6);
 	}
+	if (in != LIVE_ROUTED)
+		live_ttl(v6, data);
 	live_count(index, l->len);
 	set_macs(data, nh);
 	return bpf_redirect(nh->ifindex, 0);
+}
+
+/* Of a connection that is LIVE: its tag says all. */
+static __always_inline int live_send_known(enum live_in in, bool v6, void *data,
+					   const struct live *l, const struct live_at *at)
+{
+	__u32 index = at->tag >> CV_TAG_DEST_SHIFT & CV_TAG_NODEST, cur, method;
+	struct cv_dest *d = dest_at(index);
+
+	if (!d || unlikely(!live_fits(v6, l, at, d)))
+		return LIVE_NOT;
+	method = READ_ONCE(d->flags) & LIVE_METHOD;
+	cur = READ_ONCE(d->nh_cur) & 1;
+	if (!live_ready(in, v6, data, l, d, cur, method) ||
+	    unlikely((READ_ONCE(*at->word) ^ at->tag) & ~CV_TAG_SEEN))
+		return LIVE_NOT;
+	live_by_tag(at);
+	return live_leave(in, v6, data, l, d, index, cur, method);
+}
+
+/* Of one that is not, or not yet: by its entry. */
+static __always_inline int live_send_young(enum live_in in, bool v6, void *data,
+					   const struct live *l, const struct live_at *at)
+{
+	__u32 now = READ_ONCE(clock.now), ctl = 0, timeout, index, cur, method;
+	struct cv_conn_common *c;
+	struct cv_dest *d;
+
+	timeout = settings.timeout[l->proto == IPPROTO_TCP ? CV_TIMEOUT_TCP + CV_TCP_ESTABLISHED :
+							     CV_TIMEOUT_UDP];
+	c = live_entry(v6, at->slot, l, now, timeout, &ctl);
+	if (!c)
+		return LIVE_NOT;
+	index = c->dest;
+	d = dest_at(index);
+	if (!d || (c->method != CV_DROUTE && !live_may(c, ctl, d)))
+		return LIVE_NOT;
+	method = (READ_ONCE(d->flags) & CV_DEST_AVAILABLE) | c->method;
+	cur = READ_ONCE(d->nh_cur) & 1;
+	if (!live_ready(in, v6, data, l, d, cur, method) ||
+	    unlikely((READ_ONCE(*at->word) ^ at->tag) & ~CV_TAG_SEEN || READ_ONCE(c->ctl) != ctl))
+		return LIVE_NOT;
+	live_by_entry(c, ctl, now + timeout, timeout, at, d);
+	return live_leave(in, v6, data, l, d, index, cur, method);
+}
+
+static __always_inline int live_send(enum live_in in, bool v6, void *data, const struct live *l)
+{
+	struct live_at at;
+
+	if (!live_find(v6, l, &at))
+		return LIVE_NOT;
+	return likely(at.tag & CV_TAG_LIVE) ? live_send_known(in, v6, data, l, &at) :
+					      live_send_young(in, v6, data, l, &at);
 }
 
 /* A frame of `size` bytes; of an skb a part may not be in sight. */
@@ -186,22 +214,41 @@ static __always_inline int live_frame(enum live_in in, void *data, void *end, __
 
 	if (proto == bpf_htons(ETH_P_IP))
 		return live_parse(in, false, false, data, end, size, &l) ?
-			       live_send(in, data, end, false, &l) :
+			       live_send(in, false, data, &l) :
 			       LIVE_NOT;
 	if (proto == bpf_htons(ETH_P_IPV6))
 		return live_parse(in, true, false, data, end, size, &l) ?
-			       live_send(in, data, end, true, &l) :
+			       live_send(in, true, data, &l) :
 			       LIVE_NOT;
 	return LIVE_NOT;
 }
 
-static __noinline int live_door(struct xdp_md *ctx)
+/* By XDP, whose door has looked at device and family: a function for each, so that either has its registers to itself. */
+static __always_inline int live_xdp(struct xdp_md *ctx, bool v6)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct live l = {};
 
-	if (data + ETH_HLEN > end || !live_device(ctx, data) || !settings.num_services)
-		return LIVE_NOT;
-	return live_frame(LIVE_XDP, data, end, end - data);
+	return live_parse(LIVE_XDP, v6, false, data, end, end - data, &l) ?
+		       live_send(LIVE_XDP, v6, data, &l) :
+		       LIVE_NOT;
+}
+
+static __noinline int live_xdp4(struct xdp_md *ctx)
+{
+	return live_xdp(ctx, false);
+}
+
+static __noinline int live_xdp6(struct xdp_md *ctx)
+{
+	return live_xdp(ctx, true);
+}
+
+static __always_inline int live_door(struct xdp_md *ctx, __be16 proto)
+{
+	if (likely(proto == bpf_htons(ETH_P_IP)))
+		return live_xdp4(ctx);
+	return proto == bpf_htons(ETH_P_IPV6) ? live_xdp6(ctx) : LIVE_NOT;
 }
 
 /*

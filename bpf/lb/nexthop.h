@@ -48,6 +48,14 @@ struct route_of {
 	__u32 iif;
 };
 
+/* What is asked, and the answer: 64 bytes that the stack has no room for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bpf_fib_lookup);
+} questions SEC(".maps");
+
 static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const union cv_addr *addr, bool v6,
 				    const struct route_of *of, __u16 len)
 {
@@ -84,45 +92,47 @@ static __always_inline void fib_ask(struct bpf_fib_lookup *fib, const union cv_a
 static __always_inline long route_lookup(void *ctx, const union cv_addr *addr, bool v6,
 					 const struct route_of *of, struct hop *hop)
 {
-	struct bpf_fib_lookup fib;
+	__u32 zero = 0, ifindex;
+	struct bpf_fib_lookup *fib = bpf_map_lookup_elem(&questions, &zero);
 	struct cv_device *dev;
-	__u32 ifindex;
 	long rc;
 
-	fib_ask(&fib, addr, v6, of, 1);
-	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), geo.fib_src ? FIB_LOOKUP_SRC : 0);
+	if (!fib)
+		return BPF_FIB_LKUP_RET_UNREACHABLE;
+	fib_ask(fib, addr, v6, of, 1);
+	rc = bpf_fib_lookup(ctx, fib, sizeof(*fib), geo.fib_src ? FIB_LOOKUP_SRC : 0);
 	__builtin_memset(hop, 0, sizeof(*hop));
 	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) {
 		hop->nh.flags = CV_NH_LOCAL;
 		return rc;
 	}
-	if (settings.culvert0 && fib.ifindex == settings.culvert0) {
+	if (settings.culvert0 && fib->ifindex == settings.culvert0) {
 		hop->nh.flags = CV_NH_LOCAL | CV_NH_VIRTUAL;
 		return rc;
 	}
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return rc;
-	hop->nh.ifindex = fib.ifindex;
-	hop->nh.mtu = rc == BPF_FIB_LKUP_RET_SUCCESS ? fib.mtu_result : 0;
-	hop->family = fib.family;
-	if (fib.family == AF_INET6)
-		__builtin_memcpy(&hop->gw, fib.ipv6_dst, sizeof(hop->gw));
+	hop->nh.ifindex = fib->ifindex;
+	hop->nh.mtu = rc == BPF_FIB_LKUP_RET_SUCCESS ? fib->mtu_result : 0;
+	hop->family = fib->family;
+	if (fib->family == AF_INET6)
+		__builtin_memcpy(&hop->gw, fib->ipv6_dst, sizeof(hop->gw));
 	else
-		hop->gw.v4 = fib.ipv4_dst;
+		hop->gw.v4 = fib->ipv4_dst;
 	if (v6 && !of->from)
-		__builtin_memcpy(&hop->src, fib.ipv6_src, sizeof(hop->src));
+		__builtin_memcpy(&hop->src, fib->ipv6_src, sizeof(hop->src));
 	else if (!of->from)
-		hop->src.v4 = fib.ipv4_src;
+		hop->src.v4 = fib->ipv4_src;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		hop->nh.flags = CV_NH_UNRESOLVED;
-		fib_ask(&fib, addr, v6, of, 0xffff);
-		if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-			hop->nh.mtu = fib.mtu_result;
+		fib_ask(fib, addr, v6, of, 0xffff);
+		if (bpf_fib_lookup(ctx, fib, sizeof(*fib), 0) == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+			hop->nh.mtu = fib->mtu_result;
 		return rc;
 	}
-	__builtin_memcpy(hop->nh.dmac, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(hop->nh.smac, fib.smac, ETH_ALEN);
-	ifindex = fib.ifindex; /* 6.1 takes no key from a global function's argument */
+	__builtin_memcpy(hop->nh.dmac, fib->dmac, ETH_ALEN);
+	__builtin_memcpy(hop->nh.smac, fib->smac, ETH_ALEN);
+	ifindex = fib->ifindex; /* 6.1 takes no key from a global function's argument */
 	dev = bpf_map_lookup_elem(&devices, &ifindex);
 	if (dev && dev->flags & CV_DEV_XDP_XMIT)
 		hop->nh.flags = CV_NH_XDP;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The tags of a set: what stands in them says include/culvert/conn.h. They are
- * looked through two at a time, without branches: no processor could foresee
+ * looked through four at a time, without branches: no processor could foresee
  * those. Where the ways of a set are told apart by a word, each has the lowest bit
- * of a byte: the even ways those of the low half.
+ * of a byte: of the byte whose number has the way's three bits in reverse.
  */
 #ifndef CULVERT_BPF_LB_TAG_H
 #define CULVERT_BPF_LB_TAG_H
@@ -20,25 +20,28 @@ static __always_inline struct cv_keys *keys_at(bool v6, __u32 set)
 	return v6 ? bpf_map_lookup_elem(&conn6_keys, &set) : bpf_map_lookup_elem(&conn4_keys, &set);
 }
 
-#define BOTH 0x0000000100000001ULL /* a number for either half of a word */
+#define BOTH 0x0000000100000001ULL  /* a number for either half of a word */
+#define LANES 0x0001000100010001ULL /* ... and for each quarter */
 
-/* Bit 13 of either half: is it `both`'s client? A half of 2^13 less anything but 0 has it not. */
-static __always_inline __u64 two_of_client(__u64 two, __u64 both)
+/*
+ * Bit 13 of each quarter: is it `four`'s client? Of ways 0, 2, 1 and 3, counted from the
+ * low end. A quarter of 2^13 less anything but 0 has it not.
+ */
+static __always_inline __u64 four_of_client(const __u64 *two, __u64 four)
 {
-	return ((CV_TAG_CLIENT + 1) * BOTH - ((two ^ both) & CV_TAG_CLIENT * BOTH)) &
-	       (CV_TAG_CLIENT + 1) * BOTH;
+	__u64 clients = (READ_ONCE(two[0]) & CV_TAG_CLIENT * BOTH) |
+			(READ_ONCE(two[1]) & CV_TAG_CLIENT * BOTH) << 16;
+
+	return ((CV_TAG_CLIENT + 1) * LANES - (clients ^ four)) & (CV_TAG_CLIENT + 1) * LANES;
 }
 
 /* The ways with this client's hash. */
 static __always_inline __u64 tags_of_client(const struct cv_tags *t, __u32 client)
 {
 	const __u64 *two = (const void *)t->tag;
-	__u64 both = client * BOTH;
+	__u64 four = client * LANES;
 
-	return two_of_client(READ_ONCE(two[0]), both) >> 13 |
-	       two_of_client(READ_ONCE(two[1]), both) >> 5 |
-	       two_of_client(READ_ONCE(two[2]), both) << 3 |
-	       two_of_client(READ_ONCE(two[3]), both) << 11;
+	return four_of_client(two, four) >> 13 | four_of_client(two + 2, four) >> 5;
 }
 
 static __always_inline __u64 tags_free(const struct cv_tags *t)
@@ -56,8 +59,8 @@ static __always_inline __u64 tags_asked(const struct cv_tags *t)
 {
 	const __u64 *two = (const void *)t->tag;
 
-	return two_asked(READ_ONCE(two[0])) | two_asked(READ_ONCE(two[1])) << 8 |
-	       two_asked(READ_ONCE(two[2])) << 16 | two_asked(READ_ONCE(two[3])) << 24;
+	return two_asked(READ_ONCE(two[0])) | two_asked(READ_ONCE(two[1])) << 16 |
+	       two_asked(READ_ONCE(two[2])) << 8 | two_asked(READ_ONCE(two[3])) << 24;
 }
 
 /* One of the marks, by three random bits. */
@@ -69,12 +72,24 @@ static __always_inline __u64 mark_of(__u64 marks, __u32 random)
 	return lowest << by | lowest >> rest;
 }
 
-/* The way of one mark: byte b of the word belongs to way 2b, or 2b - 7. */
+/* The way of one mark: byte b of the word stands for the way of b's three bits in reverse. */
 static __always_inline __u32 way_of(__u64 mark)
 {
-	return (mark * (2ULL << 53 | 4ULL << 45 | 6ULL << 37 | 1ULL << 29 | 3ULL << 21 |
-			5ULL << 13 | 7ULL << 5)) >>
+	return (mark * (4ULL << 53 | 2ULL << 45 | 6ULL << 37 | 1ULL << 29 | 5ULL << 21 |
+			3ULL << 13 | 7ULL << 5)) >>
 	       61;
+}
+
+/*
+ * Of marks that are not 0: more than one? What the assembler hides is that bits are
+ * counted here: the compiler would count them, for which BPF has no instruction.
+ */
+static __always_inline bool marks_several(__u64 marks)
+{
+	__u64 less = marks - 1;
+
+	asm volatile("" : "+r"(less));
+	return marks & less;
 }
 
 /* How many ways are marked. */

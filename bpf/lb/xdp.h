@@ -157,13 +157,16 @@ static __always_inline int xdp_balance(struct xdp_md *ctx, struct flow *f, bool 
 	return xdp_to_tc();
 }
 
-/* Is the frame for this device, and not for another on the same wire? */
-static __always_inline bool frame_is_ours(struct xdp_md *ctx, const struct ethhdr *eth)
+/*
+ * Is the frame for this device, and not for another on the same wire? The eight bytes at
+ * the address are it and two more, which the shift leaves out.
+ */
+static __always_inline bool frame_is_ours(struct xdp_md *ctx, void *data)
 {
 	const struct cv_uplink *u = &uplinks[ctx->ingress_ifindex % CV_UPLINKS];
 
-	return u->ifindex == ctx->ingress_ifindex && *(__u32 *)eth->h_dest == *(__u32 *)u->mac &&
-	       *(__u16 *)(eth->h_dest + 4) == *(__u16 *)(u->mac + 4);
+	return u->ifindex == ctx->ingress_ifindex &&
+	       !((AT(__u64, data, 0) ^ AT(__u64, u->mac, 0)) << 16);
 }
 
 /* The way that knows all. */
@@ -172,8 +175,7 @@ static __always_inline int xdp_all(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct flow f = {};
 
-	if (!settings.num_services || parse_frame(data, end, &f, false) != PARSED ||
-	    !frame_is_ours(ctx, data) || !length_fits(&f, end - data))
+	if (parse_frame(data, end, &f, false) != PARSED || !length_fits(&f, end - data))
 		return XDP_PASS;
 	return f.v6 ? xdp_balance(ctx, &f, true) : xdp_balance(ctx, &f, false);
 }
@@ -184,17 +186,28 @@ static __always_inline int xdp_all(struct xdp_md *ctx)
  */
 static __always_inline int xdp_door(struct xdp_md *ctx)
 {
-	bool replies = uplinks[ctx->ingress_ifindex % CV_UPLINKS].replies;
-	int rc = replies ? LIVE_NOT : live_door(ctx);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct cv_uplink *u = &uplinks[ctx->ingress_ifindex % CV_UPLINKS];
+	int rc = LIVE_NOT;
+	__be16 proto;
 
-	if (unlikely(rc == LIVE_NOT && settings.num_masq)) {
-		rc = live_back(ctx);
-		if (rc == LIVE_NOT && replies)
-			rc = live_door(ctx);
+	if (data + ETH_HLEN > end || !settings.num_services || !frame_is_ours(ctx, data))
+		return XDP_PASS;
+	proto = AT(__be16, data, offsetof(struct ethhdr, h_proto));
+	if (likely(!u->replies)) {
+		rc = likely(proto == bpf_htons(ETH_P_IP)) ? live_xdp(ctx, false) :
+							    live_door(ctx, proto);
+		if (likely(rc == XDP_REDIRECT))
+			return rc;
 	}
-	if (unlikely(rc & LIVE_OTHER && rc != LIVE_NOT))
-		return live_send_other(ctx, rc);
-	return likely(rc != LIVE_NOT) ? rc : xdp_all(ctx);
+	if (rc == LIVE_NOT && settings.num_masq) {
+		rc = live_back(ctx, proto);
+		if (rc == LIVE_NOT && u->replies)
+			rc = live_door(ctx, proto);
+	}
+	if (rc == LIVE_NOT)
+		return xdp_all(ctx);
+	return rc & LIVE_OTHER ? live_send_other(ctx, rc) : rc;
 }
 
 #endif

@@ -61,8 +61,8 @@ static __always_inline bool increase_ttl(struct ethhdr *eth, void *end, bool v6)
 static __always_inline void set_macs(struct ethhdr *eth, const struct cv_nexthop *nh)
 {
 	/* Both at once, in words: dmac and smac stand side by side there as here. */
-	for (int i = 0; i < 3; i++)
-		((__u32 *)eth)[i] = ((const __u32 *)nh->dmac)[i];
+	*(__u64 *)eth = *(const __u64 *)nh->dmac;
+	((__u32 *)eth)[2] = ((const __u32 *)nh->dmac)[2];
 }
 
 #endif

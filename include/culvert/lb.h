@@ -243,7 +243,8 @@ struct cv_counters {
 	__u64 outpkts;
 	__u64 inbytes;
 	__u64 outbytes;
-	__u64 reserved[3];
+	__u64 sent; /* by the straight way (bpf/lb/live.h): counts as CV_C_SENT, and is the slot's for ever */
+	__u64 reserved[2];
 } CV_ALIGNED;
 
 enum cv_rate { CV_CONNS, CV_INPKTS, CV_OUTPKTS, CV_INBYTES, CV_OUTBYTES, CV_RATES };
@@ -356,7 +357,7 @@ enum cv_cause {
 	CV_C_PASS_LOCAL,     /* its real server is the director */
 	CV_C_PASS_NOTSYN,    /* TCP without SYN, or SCTP without INIT, and without a connection */
 	CV_C_PASS_TO_TC,     /* XDP handed it on to tc, which counts it again */
-	CV_C_SENT,	     /* redirected to a real server or back to a client */
+	CV_C_SENT,	     /* redirected to a real server (cv_counters.sent, too) or a client */
 	CV_C_RESOLVING,	     /* sent through the kernel's neighbour resolution */
 	CV_C_ANSWERED,	     /* an ICMP error went back */
 	CV_C_DROP_NODEST,    /* its connection's destination is gone */

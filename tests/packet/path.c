@@ -478,6 +478,10 @@ uint64_t path_cause(const struct path *p, enum cv_cause cause)
 
 	for (uint32_t cpu = 0; cpu < p->geo.ncpus; cpu++)
 		sum += p->causes[cpu].n[cause];
+	if (cause == CV_C_SENT) {
+		for (uint32_t i = 0; i < p->geo.max_dests * p->geo.ncpus; i++)
+			sum += p->counters[i].sent;
+	}
 	return sum;
 }
 
