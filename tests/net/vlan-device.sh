@@ -9,6 +9,7 @@ ip -n "$LAB-client" link add link eth0 name eth0.100 type vlan id 100 2>/dev/nul
 	skip "this kernel has no VLAN devices"
 for host in client director r1 r2 r3; do
 	ip -n "$LAB-$host" addr flush dev eth0
+	ip -n "$LAB-$host" -6 route flush dev eth0	# those by a router stay without an address
 	[ $host = client ] ||
 		ip -n "$LAB-$host" link add link eth0 name eth0.100 type vlan id 100
 	ip -n "$LAB-$host" link set eth0.100 up
