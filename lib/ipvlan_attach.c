@@ -112,8 +112,8 @@ int ipv_attach(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex)
 		return err;
 	pin_name(name, prog, ifindex);
 	old = bpffs_get(links, name);
-	if (old >= 0)
-		return 0;
+	if (old != -ENOENT)
+		return old < 0 ? old : 0;
 	fd = bpffs_get(progs, hooks[prog].prog);
 	if (fd < 0)
 		return fd;
@@ -137,8 +137,10 @@ int ipv_replace(struct cv_ipv *v, enum ipv_prog prog, uint32_t ifindex)
 		return fd;
 	pin_name(name, prog, ifindex);
 	link = bpffs_get(links, name);
-	if (link < 0)
+	if (link == -ENOENT)
 		return clsact_attach(fd, prog, ifindex);
+	if (link < 0)
+		return link;
 	/* ENOLINK: its device has gone. */
 	if (bpf_link_update(link, fd, NULL) < 0 && errno != ENOLINK)
 		return cv_fail(-errno, "cannot replace a program: %s", strerror(errno));

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# doors: unlink restore addr load
+# doors: unlink restore addr load upgrade
 # seconds: 400
 """Faults that the command after them must not stumble over, at every instant of one kind: net/faults chooses its
 instants at random and looks at everything; here is one look, which is quick.
@@ -10,8 +10,9 @@ the slave made anew has its routes.
 restore: `restore` is killed before each call that moves or removes something; the next command is done, and soon.
 load: a restore of the load balancer is killed likewise; what the host had is as it was.
 addr: `addr add` is killed before each call that changes something; the next one makes the route, too.
+upgrade: no link is found again, as if there were no memory; a program is at its hook once, whatever comes of it.
 
-    faults_again.py unlink|restore|addr|load
+    faults_again.py unlink|restore|addr|load|upgrade
 """
 import collections
 import os
@@ -126,6 +127,28 @@ class Again:
                     self.culvert(remove)
                     done += 1
         return done
+
+    def upgrade(self):
+        self.culvert(SLAVE)
+        out = f"{self.directory}/calls"
+        self.culvert("upgrade", strace=("strace", "-f", "-qq", "-e", "trace=bpf", "-o", out))
+        with open(out, encoding="utf-8", errors="replace") as file:
+            calls = [found[1] for line in file if (found := re.match(r"\d+ +bpf\((\w+)", line))]
+        pinned = max(n for n, call in enumerate(calls) if call == "BPF_OBJ_PIN")
+        devices = ["e0", *re.findall(r"cvslave\d+", self.lab.ip("host", "-o link")[1])[:1]]
+        hooks = [self.hooked(device) for device in devices]
+        done = 0
+        for n, call in enumerate(calls[pinned + 1:], pinned + 2):
+            if call == "BPF_OBJ_GET":
+                status, _, error = self.fault("upgrade", f"bpf:error=ENOMEM:when={n}")
+                where = f"bpf {n}: status {status}: {error.strip()}"
+                expect([self.hooked(device) for device in devices], hooks, f"{where}: programs at {devices}")
+                expect(error.count("\n"), int(status != 0), f"{where}: lines of error")
+                done += 1
+        return done
+
+    def hooked(self, device):
+        return self.lab.run("host", [os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib/hooked"), device])[1]
 
 
 def main():
