@@ -20,7 +20,9 @@ def force_forwarding(lab):
 def reaches(lab, want, what):
     """The network behind the host, from the wire and back."""
     for src, addr in (("client", "10.9.0.2"), ("client", "fd09::2"), ("beyond", CLIENT[0]), ("beyond", CLIENT[1])):
-        expect(lab.ping(src, addr), want, f"{what}: {src} to {addr}")
+        # Before Linux 6.17 the lab's host forwards IPv6 for all: l3s would not work.
+        if want or ":" not in addr or force_forwarding(lab) is not None:
+            expect(lab.ping(src, addr), want, f"{what}: {src} to {addr}")
 
 
 def main():
@@ -46,7 +48,7 @@ def main():
         lab.sysctl("host", "net.ipv6.conf.all.forwarding", 1)
         reaches(lab, True, "when the host is a router")
         lab.sysctl("host", "net.ipv4.ip_forward", 0)
-        lab.sysctl("host", "net.ipv6.conf.all.forwarding", 0)
+        lab.sysctl("host", "net.ipv6.conf.all.forwarding", before["net.ipv6.conf.all.forwarding"])
         reaches(lab, False, "when it is none again")
         lab.drop_slaves()
         lab.culvert("link show")
