@@ -15,6 +15,7 @@
 #include "culvert.shape.h"
 #include "culvert.skel.h"
 #include "object.h"
+#include "pins.h"
 #include "probe.h"
 #include "why.h"
 
@@ -79,6 +80,8 @@ int object_load(struct culvert_bpf *skel)
 {
 	int err = culvert_bpf__load(skel);
 
+	if (!err && pins_mappable(skel->obj) < 0)
+		return cv_fail(-ENOMEM, "cannot load the data path: no variables that can be mapped");
 	if (err) {
 		cv_fail(err, "cannot load the data path: %s%s%s", strerror(-err),
 			*why_libbpf() ? ": " : "", why_libbpf());

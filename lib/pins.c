@@ -36,6 +36,17 @@ static uint32_t map_id(int fd)
 	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
 }
 
+int pins_mappable(const struct bpf_object *obj)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		if (bpf_map__is_internal(map) && !(bpf_map__map_flags(map) & BPF_F_MMAPABLE))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* ---- pinning --------------------------------------------------------------- */
 
 /* All but those that are pinned in `there` under the same name already (-1: all). */

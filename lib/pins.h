@@ -18,6 +18,12 @@
 
 #define PINS_NEXT "next"
 
+/*
+ * Can the variables of a loaded object be mapped? libbpf asks the kernel whether it has such maps, and when that
+ * fails, if only for want of memory, makes others instead and says nothing. -ENOMEM
+ */
+int pins_mappable(const struct bpf_object *obj);
+
 /* Pins all maps and programs in maps/ and progs/, which it makes. */
 int pins_make(int dir, const struct bpf_object *obj);
 

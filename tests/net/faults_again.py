@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# doors: unlink restore addr load upgrade
+# doors: unlink restore addr load upgrade probe
 # seconds: 400
 """Faults that the command after them must not stumble over, at every instant of one kind: net/faults chooses its
 instants at random and looks at everything; here is one look, which is quick.
@@ -12,7 +12,9 @@ load: a restore of the load balancer is killed likewise; what the host had is as
 addr: `addr add` is killed before each call that changes something; the next one makes the route, too.
 upgrade: no link is found again, as if there were no memory; a program is at its hook once, whatever comes of it.
 
-    faults_again.py unlink|restore|addr|load|upgrade
+probe: a question to the kernel is refused, before or between the calls that make the data path; there is all of it or none.
+
+    faults_again.py unlink|restore|addr|load|upgrade|probe
 """
 import collections
 import os
@@ -145,6 +147,31 @@ class Again:
                 expect([self.hooked(device) for device in devices], hooks, f"{where}: programs at {devices}")
                 expect(error.count("\n"), int(status != 0), f"{where}: lines of error")
                 done += 1
+        return done
+
+    def probe(self):
+        """Of the calls that make something without a name of ours: libbpf asks what the kernel can."""
+        self.culvert("attach e0 --mode tc --max-conns 1000 --max-services 16 --max-dests 32")
+        self.culvert(SLAVE)
+        self.culvert("save -o {dir}/saved")
+        self.culvert(UNSLAVE)
+        self.culvert("detach --all")
+        saved, out, done = f"restore {self.directory}/saved", f"{self.directory}/calls", 0
+        self.culvert(saved, strace=("strace", "-f", "-qq", "-e", "trace=bpf", "-o", out))
+        with open(out, encoding="utf-8", errors="replace") as file:
+            asked = [n for n, line in enumerate(file, 1) if re.search(r'(map|prog)_name="libbpf|PROG_LOAD.*SOCKET_FILTER', line)]
+        for n in asked:
+            self.culvert(UNSLAVE, check=False)
+            self.culvert("detach --all", check=False)
+            status, _, error = self.fault(saved, f"bpf:error=ENOMEM:when={n}")
+            where = f"bpf {n}: status {status}: {error.strip()}"
+            for show in ("status", "link show"):
+                there, _, said = self.culvert(show, check=False)
+                expect(there == 0 or "in this network namespace" in said, True, f"{where}; {show}: {said.strip()}")
+            if status:
+                self.culvert(saved)
+            self.slave_is_whole(where)
+            done += 1
         return done
 
     def hooked(self, device):
