@@ -80,6 +80,9 @@ int map_fd(struct cv *cv, enum map_id map);
 #define MAPS_LIST                                                                                 \
 	(MAP_BIT(MAP_SVCS) | MAP_BIT(MAP_DESTS) | MAP_BIT(MAP_COUNTERS) | MAP_BIT(MAP_DEST_EST) | \
 	 MAP_BIT(MAP_SVC_EST))
+#define MAPS_CONNS                                                                \
+	(MAP_BIT(MAP_CONN4_TAGS) | MAP_BIT(MAP_CONN4) | MAP_BIT(MAP_CONN6_TAGS) | \
+	 MAP_BIT(MAP_CONN6))
 int maps_need(struct cv *cv, unsigned int tables);
 
 /* So many bytes of an open table, in memory (T3); no more than an element's. */

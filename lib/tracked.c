@@ -457,8 +457,7 @@ static void make_all_own(struct cv *cv, bool v6)
 
 static int take_over(struct cv *cv)
 {
-	int err = maps_need(cv, MAP_BIT(MAP_CONN4_TAGS) | MAP_BIT(MAP_CONN4) |
-					MAP_BIT(MAP_CONN6_TAGS) | MAP_BIT(MAP_CONN6));
+	int err = maps_need(cv, MAPS_CONNS);
 
 	for (int v6 = 0; v6 < 2 && !err; v6++)
 		make_all_own(cv, v6);

@@ -264,6 +264,8 @@ int cv_setting_set(struct cv *cv, const char *name, const char *text)
 		values[0] = 1;
 	if (!err && s->automatic && values[0] == 1)
 		err = defence_watch(cv);
+	if (!err && s->beside) /* what follows must not find that there is no memory for it */
+		err = maps_whole(cv, MAPS_LIST | MAPS_CONNS);
 	if (!err && s->beside && values[0])
 		err = tracked_prepare(cv);
 	if (!err)

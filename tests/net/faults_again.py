@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# doors: unlink restore addr load upgrade probe
+# doors: unlink restore addr load upgrade probe untrack
 # seconds: 400
 """Faults that the command after them must not stumble over, at every instant of one kind: net/faults chooses its
 instants at random and looks at everything; here is one look, which is quick.
@@ -13,8 +13,9 @@ addr: `addr add` is killed before each call that changes something; the next one
 upgrade: no link is found again, as if there were no memory; a program is at its hook once, whatever comes of it.
 
 probe: a question to the kernel is refused, before or between the calls that make the data path; there is all of it or none.
+untrack: no memory is mapped for `sysctl conntrack=0`, which is refused then, and nothing has changed.
 
-    faults_again.py unlink|restore|addr|load|upgrade|probe
+    faults_again.py unlink|restore|addr|load|upgrade|probe|untrack
 """
 import collections
 import os
@@ -172,6 +173,24 @@ class Again:
                 self.culvert(saved)
             self.slave_is_whole(where)
             done += 1
+        return done
+
+    def untrack(self):
+        self.culvert("attach e0 --mode tc --max-conns 1000 --max-services 16 --max-dests 32")
+        self.lab.run("host", ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
+        self.culvert("ipvsadm -A -t 10.1.0.100:80")
+        self.culvert("ipvsadm -a -t 10.1.0.100:80 -r 10.1.0.101 -m")
+        self.culvert("sysctl conntrack=1")
+        times, done = self.calls("sysctl conntrack=0")["mmap"], 0
+        for n in range(1, times + 1):
+            self.culvert("sysctl conntrack=1")
+            status, _, error = self.fault("sysctl conntrack=0", f"mmap:error=ENOMEM:when={n}")
+            wanted = "1" if status else "0"
+            where = f"mmap {n}: status {status}: {error.strip()}"
+            expect(self.culvert("sysctl conntrack")[1].split()[-1], wanted, f"{where}: conntrack")
+            tables = self.lab.run("host", ["nft", "list", "tables"])[1]
+            expect("inet culvert" in tables, bool(status), f"{where}: the table of nftables")
+            done += "cannot map" in error
         return done
 
     def hooked(self, device):
