@@ -253,12 +253,13 @@ class Faults:
             if LONG or len(chosen) <= scenario.some:
                 yield from chosen
             else:
-                # Spread over all of it, elsewhere each time.
+                # Spread over all of it: the same in every run, so that what fails is what was changed. All: --long.
                 step = len(chosen) / scenario.some
                 yield from (chosen[int(step * i + random.random() * step)] for i in range(scenario.some))
 
     def run(self, name):
         scenario = SCENARIOS[name]
+        random.seed(name)
         pristine = self.state()
         self.do(scenario.setup)
         before = self.state()
