@@ -28,7 +28,7 @@ static __always_inline __u32 worth_of_sctp(__u32 state)
  * that the verifier takes the answer for any number instead of following each of
  * them through the search below.
  */
-static __always_inline __u32 worth_of(__u32 ctl, __u32 proto, __u32 idle, __u32 n_control)
+GLOBAL __u32 worth_of(__u32 ctl, __u32 proto, __u32 idle, __u32 n_control)
 {
 	if (ctl & CV_CTL_TEMPLATE)
 		return n_control ? CONN_KEEP : 5;
