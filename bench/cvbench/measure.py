@@ -5,9 +5,9 @@ The machine's speed drifts. A row's ratio is therefore taken against the two
 measurements of the reference that stand around it, a second or so away; what
 is reported is the median over the rounds. Rates by themselves say little.
 
-Where the kernel finds memory for a lane's tables makes up to a sixth, and what is
-made last finds the worst. So the rounds are spread over passes, each of
-which makes every lane anew, in another order.
+Where the kernel finds memory for a lane's tables makes up to a sixth when there are
+many lanes. So the rounds are spread over passes, each of which makes every
+lane anew, in another order.
 """
 
 import random
