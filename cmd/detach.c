@@ -38,8 +38,9 @@ int cmd_detach(int argc, char **argv)
 	const struct command_line line = {
 		.name = "detach",
 		.usage = "DEV | --all",
-		.about = "Leaves DEV as it was before `culvert attach`; services and connections\n"
-			 "stay. With --all nothing of the load balancer stays in this namespace; slaves do.",
+		.about =
+			"Leaves DEV as it was before `culvert attach`; services and connections\n"
+			"stay. With --all nothing of the load balancer stays in this namespace; slaves do.",
 		.options = options,
 		.most = 1,
 	};

@@ -71,7 +71,9 @@ static int load_object(const void *elf, size_t size, int reuse, struct bpf_objec
 	if (err)
 		return cv_fail(err, "cannot load the data path of ipvlan: %s", strerror(-err));
 	if (pins_mappable(obj) < 0)
-		return cv_fail(-ENOMEM, "cannot load the data path of ipvlan: no variables that can be mapped");
+		return cv_fail(
+			-ENOMEM,
+			"cannot load the data path of ipvlan: no variables that can be mapped");
 	*out = take_ptr(obj);
 	return 0;
 }

@@ -81,7 +81,8 @@ int object_load(struct culvert_bpf *skel)
 	int err = culvert_bpf__load(skel);
 
 	if (!err && pins_mappable(skel->obj) < 0)
-		return cv_fail(-ENOMEM, "cannot load the data path: no variables that can be mapped");
+		return cv_fail(-ENOMEM,
+			       "cannot load the data path: no variables that can be mapped");
 	if (err) {
 		cv_fail(err, "cannot load the data path: %s%s%s", strerror(-err),
 			*why_libbpf() ? ": " : "", why_libbpf());
