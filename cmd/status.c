@@ -140,11 +140,8 @@ static void print_tables(struct cv *cv)
 	printf("  %-14s %10s %10s %8.1f MiB\n", "other", "", "", mib(m.other));
 }
 
-static void print_causes(const struct cv *cv)
+static void print_causes(const uint64_t n[CV_C_COUNT])
 {
-	uint64_t n[CV_C_COUNT];
-
-	cv_causes(cv, n);
 	puts("packets:");
 	for (int i = 0; i < CV_C_COUNT; i++) {
 		if (cv_cause_name(i))
@@ -152,7 +149,7 @@ static void print_causes(const struct cv *cv)
 	}
 }
 
-static int print_text(struct cv *cv, bool counters)
+static int print_text(struct cv *cv, const uint64_t *causes)
 {
 	int devices = 0, err;
 
@@ -164,8 +161,8 @@ static int print_text(struct cv *cv, bool counters)
 	if (!devices)
 		puts("devices: none");
 	print_tables(cv);
-	if (counters)
-		print_causes(cv);
+	if (causes)
+		print_causes(causes);
 	return CMD_OK;
 }
 
@@ -215,12 +212,10 @@ static json_t *tables_json(struct cv *cv)
 	return tables;
 }
 
-static json_t *causes_json(const struct cv *cv)
+static json_t *causes_json(const uint64_t n[CV_C_COUNT])
 {
 	json_t *packets = json_object();
-	uint64_t n[CV_C_COUNT];
 
-	cv_causes(cv, n);
 	for (int i = 0; i < CV_C_COUNT; i++) {
 		if (cv_cause_name(i))
 			json_object_set_new(packets, cv_cause_name(i),
@@ -229,7 +224,7 @@ static json_t *causes_json(const struct cv *cv)
 	return packets;
 }
 
-static int print_json(struct cv *cv, bool counters)
+static int print_json(struct cv *cv, const uint64_t *causes)
 {
 	json_t *devices = json_array(), *root;
 	char cookie[32];
@@ -246,8 +241,8 @@ static int print_json(struct cv *cv, bool counters)
 	add_versions(root);
 	json_object_set_new(root, "devices", devices);
 	json_object_set_new(root, "tables", tables_json(cv));
-	if (counters)
-		json_object_set_new(root, "packets", causes_json(cv));
+	if (causes)
+		json_object_set_new(root, "packets", causes_json(causes));
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(root);
@@ -269,6 +264,7 @@ int cmd_status(int argc, char **argv)
 		.options = options,
 	};
 	_cleanup_(cv_close) struct cv *cv = NULL;
+	uint64_t n[CV_C_COUNT], *causes = NULL;
 	int status, err;
 
 	if (options_parse(&line, argc, argv, NULL, &status))
@@ -276,7 +272,11 @@ int cmd_status(int argc, char **argv)
 	err = cv_open(&cv);
 	if (err == -EPROTO)
 		return other_layout(json);
+	if (!err && counters) {
+		err = cv_causes(cv, n);
+		causes = n;
+	}
 	if (err)
 		return cmd_lib_error("status", NULL, err);
-	return json ? print_json(cv, counters) : print_text(cv, counters);
+	return json ? print_json(cv, causes) : print_text(cv, causes);
 }

@@ -162,8 +162,8 @@ struct cv_memory {
 };
 void cv_memory(const struct cv *cv, struct cv_memory *out);
 
-/* Sums of enum cv_cause over all CPUs. */
-void cv_causes(const struct cv *cv, uint64_t out[CV_C_COUNT]);
+/* Sums of enum cv_cause over all CPUs. Negative errno (cv_why()): not told. */
+int cv_causes(const struct cv *cv, uint64_t out[CV_C_COUNT]);
 
 /* ---- services (service.c) ------------------------------------------------ */
 

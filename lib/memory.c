@@ -100,16 +100,18 @@ void cv_memory(const struct cv *ccv, struct cv_memory *out)
 	}
 }
 
-void cv_causes(const struct cv *ccv, uint64_t out[CV_C_COUNT])
+int cv_causes(const struct cv *ccv, uint64_t out[CV_C_COUNT])
 {
 	struct cv *cv = (struct cv *)ccv;
+	int err = maps_need(cv, MAP_BIT(MAP_CAUSES) | MAP_BIT(MAP_DESTS) | MAP_BIT(MAP_COUNTERS));
 
 	memset(out, 0, CV_C_COUNT * sizeof(*out));
-	if (maps_need(cv, MAP_BIT(MAP_CAUSES) | MAP_BIT(MAP_DESTS) | MAP_BIT(MAP_COUNTERS)))
-		return;
+	if (err)
+		return err;
 	for (uint32_t cpu = 0; cpu < cv->journal->geo.ncpus; cpu++) {
 		for (int i = 0; i < CV_C_COUNT; i++)
 			out[i] += __atomic_load_n(&cv->causes[cpu].n[i], __ATOMIC_RELAXED);
 	}
 	out[CV_C_SENT] += figures_sent(cv);
+	return cv->spoiled;
 }

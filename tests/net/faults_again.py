@@ -14,6 +14,7 @@ upgrade: no link is found again, as if there were no memory; a program is at its
 
 probe: a question to the kernel is refused, before or between the calls that make the data path; there is all of it or none.
 untrack: no memory is mapped for `sysctl conntrack=0`, which is refused then, and nothing has changed.
+Nor for `status --stats`, which says so, and no figures.
 
     faults_again.py unlink|restore|addr|load|upgrade|probe|untrack
 """
@@ -191,6 +192,11 @@ class Again:
             tables = self.lab.run("host", ["nft", "list", "tables"])[1]
             expect("inet culvert" in tables, bool(status), f"{where}: the table of nftables")
             done += "cannot map" in error
+        for n in range(1, self.calls("status -s")["mmap"] + 1):
+            status, said, error = self.fault("status -s", f"mmap:error=ENOMEM:when={n}")
+            expect(status != 0 or "packets:" in said, True, f"status -s, mmap {n}: {said}")
+            expect("cannot map" in error and status == 0, False, f"status -s, mmap {n}: {error}")
+            expect(status == 1 and bool(said), False, f"status -s, mmap {n}: {said}")
         return done
 
     def hooked(self, device):
