@@ -49,30 +49,31 @@ static __always_inline bool answers_one(const struct flow *f, struct conn_id *ou
 	return c && (c->method == CV_MASQ || is_tracked(c));
 }
 
-/* The first fragment has the ports. What connection it is of is kept for the others, which follow it. */
+/*
+ * The first fragment has the ports. What connection it is of is kept for the others, which follow it.
+ * It is counted, and moves the connection on, as the packet that it is the first of.
+ */
 static __noinline int answer_first(struct __sk_buff *skb, struct flow *f, struct frag_work *w)
 {
-	__be16 ports[2];
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	bool tracked;
 
 	if (!f || !w)
 		return TC_NEXT;
 	f->proto = w->frag.key.proto;
-	f->tcp_flags = 0;
-	if ((f->proto != IPPROTO_UDP && f->proto != IPPROTO_TCP) ||
-	    bpf_skb_load_bytes(skb, f->l4, ports, sizeof(ports)))
+	if (parse_ports(data + bounded(f->l4, 0x3fff), end, f, true) != PARSED)
 		return TC_NEXT;
-	f->sport = ports[0];
-	f->dport = ports[1];
+	if (f->v6) /* there is no fragment header in the whole */
+		f->len -= FRAG_HEADER6;
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
-	if (settings.tracked && tracked_answer(f))
-		return TC_NEXT;
-	if (!answers_one(f, &w->fresh.conn))
+	tracked = settings.tracked && tracked_answer(f, &w->fresh.conn);
+	if (!tracked && !answers_one(f, &w->fresh.conn))
 		return TC_NEXT;
 	w->fresh.state = FRAG_DECIDED;
-	w->fresh.verdict = V_REPLY;
+	w->fresh.verdict = tracked ? V_PASS : V_REPLY;
 	w->fresh.due = READ_ONCE(clock.now) + FRAG_TIME;
 	bpf_map_update_elem(&frag_queues, &w->frag.key, &w->fresh, BPF_ANY);
-	return answer_rewrite(skb, f, &w->fresh.conn, true);
+	return tracked ? TC_NEXT : answer_rewrite(skb, f, &w->fresh.conn, true);
 }
 
 static __noinline int answer_fragment(struct __sk_buff *skb, struct flow *f)
@@ -81,6 +82,7 @@ static __noinline int answer_fragment(struct __sk_buff *skb, struct flow *f)
 	struct cv_conn_common *c;
 	struct frag_queue *q;
 	struct frag_work *w;
+	struct cv_dest *dest;
 	__u32 zero = 0;
 
 	w = bpf_map_lookup_elem(&frag_works, &zero);
@@ -93,6 +95,11 @@ static __noinline int answer_fragment(struct __sk_buff *skb, struct flow *f)
 		return TC_NEXT;
 	c = conn_at(f->v6, q->conn.slot);
 	if (!c || (READ_ONCE(c->ctl) ^ q->conn.ctl) & CV_CTL_GEN)
+		return TC_NEXT;
+	dest = dest_at(c->dest);
+	if (dest)
+		count_out_more(dest, c->dest, w->frag.payload);
+	if (q->verdict == V_PASS)
 		return TC_NEXT;
 	f->proto = 0; /* there are no ports to rewrite */
 	if (!nat_of(f->v6, q->conn.slot, true, &n) || tc_nat(skb, f, &n))
@@ -144,13 +151,13 @@ static __always_inline int tc_answers_door(struct __sk_buff *skb)
 	bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
 	switch (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, &f, true)) {
 	case PARSED:
-		if (settings.tracked && tracked_answer(&f))
+		if (settings.tracked && tracked_answer(&f, &id))
 			return TC_NEXT;
 		return answers_one(&f, &id) ? answer_rewrite(skb, &f, &id, false) : TC_NEXT;
 	case PARSE_IPSEC: /* conntrack has rewritten it */
 		as_isakmp(&f);
 		if (settings.tracked)
-			tracked_answer(&f);
+			tracked_answer(&f, &id);
 		return TC_NEXT;
 	case PARSE_FRAGMENT:
 		return answer_fragment(skb, &f);

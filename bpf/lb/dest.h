@@ -113,6 +113,16 @@ static __always_inline void count_out(const struct cv_dest *d, __u32 dest, __u32
 	}
 }
 
+/* More of a packet that was counted with its first fragment. */
+static __always_inline void count_out_more(const struct cv_dest *d, __u32 dest, __u32 bytes)
+{
+	struct cv_counters *n =
+		READ_ONCE(d->flags) & CV_DEST_AVAILABLE ? dest_counters(dest) : NULL;
+
+	if (n)
+		n->outbytes += bytes;
+}
+
 static __always_inline void count_conn(__u32 dest)
 {
 	struct cv_counters *n = dest_counters(dest);

@@ -292,6 +292,8 @@ static __always_inline int tc_nat_sctp(struct __sk_buff *skb, struct flow *f, st
 
 	if (nat_from_port(f, n) == n->to_port)
 		return 0;
+	if (n->fragment && !n->whole) /* what the port changes depends on how much follows it */
+		return -1;
 	if (bpf_skb_load_bytes(skb, check_at, &check, sizeof(check)))
 		return -1;
 	if (check ||

@@ -81,22 +81,21 @@ static __always_inline struct cv_conn_common *tracked_find(const struct conn_key
 	return c && is_tracked(c) ? c : NULL;
 }
 
-/* A packet that leaves: an answer, which has the virtual address by now? */
-static __noinline bool tracked_answer(const struct flow *f)
+/* A packet that leaves: an answer, which has the virtual address by now? Of what connection? */
+static __noinline bool tracked_answer(const struct flow *f, struct conn_id *id)
 {
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
 	struct conn_key k;
-	struct conn_id id;
 
-	if (!f)
+	if (!f || !id)
 		return false;
 	answer_key(f, false, &k);
-	c = tracked_find(&k, &id);
+	c = tracked_find(&k, id);
 	dest = c ? dest_at(c->dest) : NULL;
 	if (!dest)
 		return false;
-	conn_step_slot(f->v6, id.slot, id.ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
+	conn_step_slot(f->v6, id->slot, id->ctl, STEP(f->proto, FROM_SERVER, f->tcp_flags));
 	count_out(dest, c->dest, f->len);
 	return true;
 }
