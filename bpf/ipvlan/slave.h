@@ -171,23 +171,37 @@ static __always_inline bool l3_carries(const struct frame *f)
 }
 
 /*
- * bpf_fib_lookup() as the host's stack will see the packet. It says NOT_FWDED for
- * the host's own addresses, and for those that it has no route to.
+ * bpf_fib_lookup() as the host's stack will see the packet that it receives from a
+ * device, which it writes over with the one that the route leaves by. It says
+ * NOT_FWDED for the host's own addresses, and for those that it has no route to.
  */
-static __always_inline bool host_forwards(struct __sk_buff *skb, const struct frame *f,
-					  __u32 ifindex)
+static __always_inline long host_route(struct __sk_buff *skb, const struct frame *f, __u32 *ifindex)
 {
 	struct bpf_fib_lookup fib = {
 		.family = f->family,
-		.ifindex = ifindex,
+		.ifindex = *ifindex,
 		.l4_protocol = f->proto,
 	};
 	long rc;
 
 	fib_addresses(&fib, f);
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	*ifindex = fib.ifindex;
+	return rc;
+}
+
+static __always_inline bool has_way_out(long rc)
+{
 	return rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH ||
-	       rc == BPF_FIB_LKUP_RET_FRAG_NEEDED || rc == BPF_FIB_LKUP_RET_UNSUPP_LWT;
+	       rc == BPF_FIB_LKUP_RET_FRAG_NEEDED;
+}
+
+static __always_inline bool host_forwards(struct __sk_buff *skb, const struct frame *f,
+					  __u32 ifindex)
+{
+	long rc = host_route(skb, f, &ifindex);
+
+	return has_way_out(rc) || rc == BPF_FIB_LKUP_RET_UNSUPP_LWT;
 }
 
 #define LOOPBACK_IFINDEX 1
@@ -214,13 +228,21 @@ static __always_inline bool host_is_router(struct __sk_buff *skb, const struct c
 	return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
-/* Would ip6_forward() refuse it, though l3 does not ask the host's leave? */
-static __always_inline bool l3_goes_around(struct __sk_buff *skb, const struct sender *from,
-					   const struct frame *f)
+/*
+ * Would ip6_forward() refuse it, though l3 does not ask the host's leave? Then the
+ * device that the host's route leaves by (the master, or the bridge above it, or
+ * any other), else 0.
+ */
+static __always_inline __u32 l3_around(struct __sk_buff *skb, const struct sender *from,
+				       const struct frame *f)
 {
-	return f->family == AF_INET6 && (from->master->forwarding & CV_IPV_AROUND6) &&
-	       cv_ipv_mode_of(from->policy) != CV_IPV_L3S &&
-	       !host_is_router(skb, from->master, f) && host_forwards(skb, f, skb->ifindex);
+	__u32 to = skb->ifindex;
+
+	if (f->family != AF_INET6 || !(from->master->forwarding & CV_IPV_AROUND6) ||
+	    cv_ipv_mode_of(from->policy) == CV_IPV_L3S ||
+	    host_is_router(skb, from->master, f))
+		return 0;
+	return has_way_out(host_route(skb, f, &to)) ? to : 0;
 }
 
 /* Its route out of the master, if the host's stack would do nothing with it but route it so. */
@@ -249,6 +271,7 @@ static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender
 {
 	struct cv_ipv_route *straight = l3_straight(skb, from, f);
 	bool forwards = true;
+	__u32 around;
 
 	if (likely(straight))
 		return l3_to_wire(skb, from, f, straight);
@@ -257,8 +280,9 @@ static __always_inline int l3_forward(struct __sk_buff *skb, const struct sender
 	if (!forwards && !(from->policy & CV_IPV_HOSTREACH))
 		return drop(from, CV_IPV_DROP_HOST);
 	count_packet(from->index, CV_IPV_TX_PACKETS, skb->len);
-	if (l3_goes_around(skb, from, f))
-		return bpf_redirect_neigh(from->master->ifindex, NULL, 0, 0);
+	around = l3_around(skb, from, f);
+	if (around)
+		return bpf_redirect_neigh(around, NULL, 0, 0);
 	if (forwards)
 		ttl_enter(skb, f);
 	if (skb->pkt_type != PACKET_HOST)

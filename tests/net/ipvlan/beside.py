@@ -37,17 +37,10 @@ def macvlan(lab):
 
 def bridge_port(lab):
     """
-    The host's addresses move to the bridge, as they do; l2 and l3 need nothing of that. l3s needs the bridge
-    to forward, and that is not for culvert to turn on: it would forward for the other ports.
+    l2 and l3 need nothing of the bridge. l3s needs the bridge to forward, and that is not for culvert to
+    turn on: it would forward for the other ports.
     """
-    lab.run("host", ["ip", "link", "add", "hbr", "address", "02:00:00:00:00:01", "up", "type", "bridge",
-                     "mcast_snooping", "0", "forward_delay", "0"])
-    lab.ip("host", "addr flush dev e0")
-    lab.ip("host", "link set e0 master hbr")
-    for addr in ("10.0.0.1/24", "fd00::1/64"):
-        lab.ip("host", f"addr add {addr} dev hbr")
-    lab.ip("host", "route replace default via 10.0.0.2")
-    lab.ip("host", "-6 route replace default via fd00::2")
+    lab.bridge_above()
     for mode in ("l2", "l3"):
         lab.slaves(mode)
         works(lab, mode, "a bridge port as master", host=mode == "l3")
@@ -57,6 +50,8 @@ def bridge_port(lab):
             status, _, err = lab.culvert(f"link -n {lab.ns('s1')} set i0 mode l3s", check=False)
             expect((status, err.count("\n")), (1, 1), f"l3s on a port of a bridge that does not forward ({err})")
             expect('"e0" is a port of "hbr", which does not forward IPv4' in err, True, err)
+            # Before Linux 6.17 that switched the host ends off, too, until the next command (docs/ipvlan.md).
+            lab.culvert("track --once")
             works(lab, "l3", "after l3s was refused")
         lab.drop_slaves()
     lab.forward_on_host()

@@ -178,6 +178,17 @@ class Lab:
         self.ip("client", f"route add 10.9.0.0/24 via {HOST[0]}")
         self.ip("client", f"-6 route add fd09::/64 via {HOST[1]}")
 
+    def bridge_above(self):
+        """The master becomes a port of a bridge, hbr; the host's addresses move there, as they do."""
+        self.run("host", ["ip", "link", "add", "hbr", "address", MASTER_MAC, "up", "type", "bridge",
+                          "mcast_snooping", "0", "forward_delay", "0"])
+        self.ip("host", "addr flush dev e0")
+        self.ip("host", "link set e0 master hbr")
+        self.ip("host", f"addr add {HOST[0]}/24 dev hbr")
+        self.ip("host", f"addr add {HOST[1]}/64 dev hbr")
+        self.ip("host", f"route replace default via {CLIENT[0]}")
+        self.ip("host", f"-6 route replace default via {CLIENT[1]}")
+
     def reflect(self, on):
         """vepa's other half: the switch sends frames back, and the client forwards between slaves."""
         self.ip("client", f"link set p0 type bridge_slave hairpin {'on' if on else 'off'}")
