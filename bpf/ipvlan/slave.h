@@ -239,8 +239,7 @@ static __always_inline __u32 l3_around(struct __sk_buff *skb, const struct sende
 	__u32 to = skb->ifindex;
 
 	if (f->family != AF_INET6 || !(from->master->forwarding & CV_IPV_AROUND6) ||
-	    cv_ipv_mode_of(from->policy) == CV_IPV_L3S ||
-	    host_is_router(skb, from->master, f))
+	    cv_ipv_mode_of(from->policy) == CV_IPV_L3S || host_is_router(skb, from->master, f))
 		return 0;
 	return has_way_out(host_route(skb, f, &to)) ? to : 0;
 }

@@ -33,7 +33,10 @@ def keeps_route(lab):
                     "link set i0 mode l3", "link set i0 mode l3s", "link set i0 mode l2", "attach e0 --mode tc",
                     "ipvsadm -A -t [fd00::100]:7 -s rr", "ipvsadm -a -t [fd00::100]:7 -r [fd01::11]:7 -m",
                     "ipvsadm -A -f 7 -6 -s rr", "ipvsadm -C", "detach --all", "link del i0"):
-        lab.culvert(command)
+        # Without force_forwarding that needs a router: refused, it leaves no less as it was.
+        works = "-6" not in command or version6_works(lab)
+        status, _, err = lab.culvert(command, check=False)
+        expect(status == 0, works, f"{command} ({err})")
         expect(advertised(lab), True, f"the advertised default route after {command}")
         expect({name: lab.sysctl("host", f"net.ipv6.conf.e0.{name}") for name in before}, before, command)
     lab.ip("host", "-6 route del default")
