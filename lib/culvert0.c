@@ -73,7 +73,8 @@ static bool leads(const struct cv_service_key *key)
 	uint32_t a4 = ntohl(key->addr.v4);
 
 	if (key->family == AF_INET)
-		return a4 >> 24 != 0 && a4 >> 24 != IN_LOOPBACKNET && a4 < 0xe0000000U;
+		return a4 >> 24 != 0 && a4 >> 24 != IN_LOOPBACKNET && !IN_MULTICAST(a4) &&
+		       a4 != INADDR_BROADCAST;
 	return !IN6_IS_ADDR_UNSPECIFIED(a6) && !IN6_IS_ADDR_MULTICAST(a6) &&
 	       !IN6_IS_ADDR_LOOPBACK(a6) && !IN6_IS_ADDR_LINKLOCAL(a6);
 }

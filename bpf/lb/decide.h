@@ -57,7 +57,7 @@ static __always_inline bool martian(const struct flow *f)
 
 	if (f->v6)
 		return first == 0xff || !(f->saddr.q[0] | (f->saddr.q[1] & ~bpf_cpu_to_be64(1)));
-	return first == 0 || first == 127 || first >= 224;
+	return first == 0 || first == 127 || (first & 0xf0) == 224 || f->saddr.v4 == 0xffffffff;
 }
 
 /*

@@ -155,7 +155,6 @@ static const struct packet_case malformed[] = {
 static const struct packet_case martians[] = {
 	PASS("from multicast", CV_C_PASS_MALFORMED, { .src = "224.0.0.5" }),
 	PASS("from the end of multicast", CV_C_PASS_MALFORMED, { .src = "239.255.255.255" }),
-	PASS("from class E", CV_C_PASS_MALFORMED, { .src = "240.0.0.1" }),
 	PASS("from the broadcast address", CV_C_PASS_MALFORMED, { .src = "255.255.255.255" }),
 	PASS("from nowhere", CV_C_PASS_MALFORMED, { .src = "0.0.0.0" }),
 	PASS("from this network", CV_C_PASS_MALFORMED, { .src = "0.1.2.3" }),
@@ -167,6 +166,8 @@ static const struct packet_case martians[] = {
 	PASS("from ::1", CV_C_PASS_MALFORMED, { .v6 = true, .src = "::1" }),
 	SEND("from the last unicast address", { .src = "223.255.255.255" }),
 	SEND("from the first unicast address", { .src = "1.0.0.0" }),
+	SEND("from class E, where networks grow", { .src = "240.0.0.0" }),
+	SEND("from the end of class E", { .src = "255.255.255.254" }),
 	SEND("from next to loopback", { .src = "128.0.0.1" }),
 	SEND("from ::2", { .v6 = true, .src = "::2" }),
 	SEND("from 0:1::", { .v6 = true, .src = "0:1::" }),
