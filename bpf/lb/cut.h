@@ -75,7 +75,7 @@ static __always_inline void whole_one_hop(struct whole *w, bool v6)
 		ipv4_decrease_ttl((struct iphdr *)whole_at(w, 0));
 }
 
-/* Masq: addresses, ports, checksums; UDP over IPv4 without one gets one (udp_dnat_handler()). */
+/* Masq: addresses, ports, checksums; UDP without one gets one (udp_dnat_handler()). */
 GLOBAL int whole_nat(struct whole *w, struct flow *f, struct nat *n)
 {
 	__u32 at, l4;
@@ -110,8 +110,8 @@ GLOBAL int whole_nat(struct whole *w, struct flow *f, struct nat *n)
 	if (!at)
 		return 0;
 	check = (__u16 *)whole_at(w, l4 + at);
-	if (f->proto == IPPROTO_UDP && !f->v6 && !*check) {
-		*check = whole_l4_sum(w, false, f->proto, l4);
+	if (f->proto == IPPROTO_UDP && !*check) {
+		*check = whole_l4_sum(w, f->v6, f->proto, l4);
 		return 0;
 	}
 	*check = csum_apply(*check, change + csum_of_port(nat_from_port(f, n), n->to_port));

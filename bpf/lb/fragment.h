@@ -242,14 +242,16 @@ GLOBAL int frag_settle(struct __sk_buff *skb, int verdict)
 	return frag_release(skb, q);
 }
 
-/* UDP over IPv4 without a checksum gets one from masq, over all of its fragments. */
+/* UDP without a checksum gets one from masq, over all of its fragments (if frag_join() can put them together). */
 static __always_inline bool frag_wants_sum(struct frag_queue *q, const struct flow *f)
 {
 	__u32 slot = frag_piece_at(q, 0),
 	      at = bounded(q->header, 0x3f) + offsetof(struct udphdr, check);
 	struct frag_piece *p = slot == CV_NONE ? NULL : bpf_map_lookup_elem(&frag_pool, &slot);
 
-	return p && f->proto == IPPROTO_UDP && !f->v6 && !*(__u16 *)(p->bytes + at);
+	return p && f->proto == IPPROTO_UDP &&
+	       (!f->v6 || q->header == sizeof(struct ipv6hdr) + FRAG_HEADER6) &&
+	       !*(__u16 *)(p->bytes + at);
 }
 
 /* No fragment is larger than what came; what IPVS makes of that when it tunnels from one family to the other. */

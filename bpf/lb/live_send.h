@@ -59,8 +59,9 @@ static __always_inline bool live_flow(bool v6, void *data, void *end, struct flo
 /* Is there a checksum to go by? (nat_needs_sum()) */
 static __always_inline bool live_summed(bool v6, void *data, const struct live *l)
 {
-	return v6 || l->proto == IPPROTO_TCP ||
-	       AT(__u16, data, ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, check));
+	__u32 l4 = ETH_HLEN + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+
+	return l->proto == IPPROTO_TCP || AT(__u16, data, l4 + offsetof(struct udphdr, check));
 }
 
 /*

@@ -240,20 +240,17 @@ static __always_inline int tc_send_dr(struct __sk_buff *skb, struct flow *f, str
 
 /* ---- masq ---------------------------------------------------------------- */
 
-/* UDP over IPv4 without a checksum gets one: over all of its bytes, as udp_dnat_handler() computes it. */
-static __always_inline int tc_udp_sum(struct __sk_buff *skb, const struct flow *f)
+/*
+ * UDP without a checksum gets one: over all of its bytes, as udp_dnat_handler() computes it.
+ * `change`: of the addresses in f. (IPv4's are their first words, and the others 0.)
+ */
+static __always_inline int tc_udp_sum(struct __sk_buff *skb, const struct flow *f, __u32 change)
 {
 	__u32 len = f->len - (f->l4 - ETH_HLEN), sum;
-	struct {
-		__be32 saddr, daddr;
-		__u8 zero, proto;
-		__be16 len;
-	} pseudo = { .proto = IPPROTO_UDP, .len = bpf_htons(len) };
 	__u16 check;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), &pseudo, 8))
-		return -1;
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)&pseudo, sizeof(pseudo), 0);
+	sum = csum_narrow((__u64)change + bpf_htons(IPPROTO_UDP) + bpf_htons(len));
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&f->saddr, 2 * sizeof(f->saddr), sum);
 	check = csum_fold(frame_sum(skb, f->l4, f->l4 + len, sum));
 	if (!check)
 		check = 0xffff;
@@ -272,8 +269,8 @@ static __always_inline int tc_nat_l4(struct __sk_buff *skb, struct flow *f, stru
 	if (bpf_skb_load_bytes(skb, check_at, &check, sizeof(check)) ||
 	    bpf_skb_store_bytes(skb, f->l4 + (n->source ? 0 : 2), &n->to_port, 2, 0))
 		return -1;
-	if (f->proto == IPPROTO_UDP && !f->v6 && !check)
-		return n->fragment ? 0 : tc_udp_sum(skb, f);
+	if (f->proto == IPPROTO_UDP && !check)
+		return n->fragment ? 0 : tc_udp_sum(skb, f, change);
 	if (bpf_l4_csum_replace(skb, check_at, 0, change, BPF_F_PSEUDO_HDR | udp))
 		return -1;
 	return bpf_l4_csum_replace(skb, check_at, nat_from_port(f, n), n->to_port, 2 | udp);

@@ -70,19 +70,19 @@ static __always_inline __u32 nat_crc(const struct flow *f, const struct nat *n, 
 }
 
 /*
- * Is there a checksum to go by? UDP over IPv4 may have none: the kernel gives such
- * a packet one (udp_dnat_handler()), which takes all of its bytes. SCTP's 0 may be
- * the checksum or stand for one that is still to come. tc sees to both.
+ * Is there a checksum to go by? UDP may have none (over IPv6 a tunnel's: RFC 6935): the
+ * kernel gives such a packet one (udp_dnat_handler()), which takes all of its bytes. SCTP's
+ * 0 may be the checksum or stand for one that is still to come. tc sees to both.
  */
 static __always_inline bool nat_needs_sum(const struct flow *f, void *data, void *end)
 {
-	struct sctp_head *sctp =
-		data + ETH_HLEN + (f->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	struct udphdr *udp = data + ETH_HLEN + sizeof(struct iphdr);
+	void *l4 = data + ETH_HLEN + (f->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	struct sctp_head *sctp = l4;
+	struct udphdr *udp = l4;
 
 	if (f->proto == IPPROTO_SCTP)
 		return (void *)(sctp + 1) > end || !sctp->checksum;
-	return f->proto == IPPROTO_UDP && !f->v6 && ((void *)(udp + 1) > end || !udp->check);
+	return f->proto == IPPROTO_UDP && ((void *)(udp + 1) > end || !udp->check);
 }
 
 /* The addresses and ports of a frame whose headers have their plain lengths: XDP's. `source`: n->source, a constant. */

@@ -175,16 +175,21 @@ static void many_checksums(void **state)
 	}
 }
 
-/* UDP over IPv4 without a checksum: a client's packet gets one, as udp_dnat_handler() gives it. */
+/* UDP without a checksum: whoever sends it, it gets one, as udp_dnat_handler() and udp_snat_handler() give it. */
 static void no_checksum(void **state)
 {
-	for (int door = 0; door < DOORS; door++) {
-		struct packet p = request(false, IPPROTO_UDP);
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS;
+		const uint16_t at = v6 ? 46 : 26;
+		struct packet c = request(v6, IPPROTO_UDP), s = answer(v6, IPPROTO_UDP);
+		const struct packet client = to_client(s);
 
-		p.patch[0] = (struct patch){ 26, 0 };
-		p.patch[1] = (struct patch){ 27, 0 };
-		begin((enum door)door, false, IPPROTO_UDP);
-		check((enum door)door, p, to_server(request(false, IPPROTO_UDP)), NULL, NULL);
+		begin(door, v6, IPPROTO_UDP);
+		c.patch[0] = s.patch[0] = (struct patch){ at, 0 };
+		c.patch[1] = s.patch[1] = (struct patch){ at + 1, 0 };
+		check(door, c, to_server(request(v6, IPPROTO_UDP)), NULL, NULL);
+		check(door, s, client, NULL, NULL);
 	}
 }
 
