@@ -56,8 +56,8 @@ static __always_inline bool of_onepacket(const struct cv_conn_common *c)
  * net.ipv4.vs.drop_entry: connections that have proved nothing end early
  * (ip_vs_random_dropentry()): a 32nd of the table a second, at random; of the
  * half-open all, and templates whose clients never had a connection; of the
- * established those that were idle for a minute and have seen few packets, the
- * fewer the likelier.
+ * established, and of UDP, those that were idle for a minute and have seen few packets,
+ * the fewer the likelier.
  */
 static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 ctl, __u32 now)
 {
@@ -69,6 +69,8 @@ static __always_inline bool dropped_early(const struct cv_conn_common *c, __u32 
 		return (ctl & CV_CTL_STATE) != CV_CTPL_ASSURED && !of_onepacket(c);
 	if (is_half_open(c->proto, ctl))
 		return true;
+	if (c->proto != IPPROTO_UDP && !is_established(c->proto, ctl))
+		return false;
 	return c->timeout - (c->expires - now) > IDLE_ENOUGH && in_pkts && in_pkts <= 8 &&
 	       (chance >> 5) % in_pkts == 0;
 }

@@ -136,6 +136,45 @@ static void answers_refresh(void **state)
 	expect_audit(path);
 }
 
+/* ---- drop_entry: ip_vs_random_dropentry() -------------------------------------------------- */
+
+/* So often that whatever may be chosen has been. */
+static bool dropped(const struct packet *of)
+{
+	for (int i = 0; i < 3000 && table_find(path, of); i++)
+		path_sweep(path);
+	return !table_find(path, of);
+}
+
+static void check_drop_entry(const char *what, uint8_t proto, const char *steps, uint32_t idle,
+			     bool wanted)
+{
+	struct talk t = { .method = 'g', .door = TC_DOOR, .proto = proto };
+
+	path_reset(path);
+	now_playing("%s, idle for %u s", what, idle);
+	talk_begin(&t);
+	talk_say_all(&t, steps);
+	path_advance(path, idle * CV_HZ);
+	path->settings->drop_entry = 3;
+	expect_equal("dropped", dropped(&t.client), wanted);
+	expect_audit(path);
+}
+
+static void drop_entry(void **state)
+{
+	check_drop_entry("half open", IPPROTO_TCP, "c:SYN", 1, true);
+	check_drop_entry("established", IPPROTO_TCP, "c:SYN c:ACK", 50, false);
+	check_drop_entry("established", IPPROTO_TCP, "c:SYN c:ACK", 70, true);
+	check_drop_entry("established, with packets",
+			 IPPROTO_TCP, "c:SYN c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK",
+			 70, false);
+	/* What ends by itself is not hurried. */
+	check_drop_entry("its client is done", IPPROTO_TCP, "c:SYN c:ACK c:FIN", 70, false);
+	check_drop_entry("UDP", IPPROTO_UDP, "c:DATA", 50, false);
+	check_drop_entry("UDP", IPPROTO_UDP, "c:DATA", 70, true);
+}
+
 /* ---- the sweeper for real ------------------------------------------------------------------- */
 
 /* The timer keeps the clock and sweeps on its own. Last, since nothing stops it any more. */
@@ -162,7 +201,7 @@ static void timer(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(swept),	   cmocka_unit_test(too_late),
 	cmocka_unit_test(refreshed),	   cmocka_unit_test(clock_wraps),
-	cmocka_unit_test(changed_timeout), cmocka_unit_test(answers_refresh),
+	cmocka_unit_test(changed_timeout), cmocka_unit_test(answers_refresh), cmocka_unit_test(drop_entry),
 	cmocka_unit_test(timer),
 };
 
