@@ -24,6 +24,7 @@ static __always_inline void adopt_read(const struct cv_conn_record *r, struct ne
 	n->ctl = r->ctl & (CV_CTL_STATE | CV_CTL_INACTIVE | CV_CTL_NOOUTPUT | CV_CTL_TEMPLATE);
 	n->timeout = r->timeout;
 	n->control = 0;
+	n->call = 0;
 	n->fwmark = r->fwmark;
 }
 

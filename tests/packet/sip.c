@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <culvert/record.h>
 
 #include "case.h"
 #include "facts.h"
@@ -341,10 +342,49 @@ static void begun_once(void **state)
 	}
 }
 
+/* ---- beside others --------------------------------------------------------------------------- */
+
+/* A template that is brought along (culvert restore) is no call's, whatever came to this CPU before. */
+static void adopted(void **state)
+{
+	int adopt = bpf_program__fd(bpf_object__find_program_by_name(path->obj, "ctl_adopt"));
+
+	path_stay_here();
+	for (int i = 0; i < 2 * DOORS; i++) {
+		enum door door = (enum door)(i % DOORS);
+		bool v6 = i / DOORS;
+		const struct packet syn = { .v6 = v6 };
+		struct frame f = { .len = ETH_LEN + sizeof(struct cv_conn_record) }, out;
+		struct cv_conn_record r = { .caddr = addr_of(v6 ? CLIENT6 : CLIENT, NULL),
+					    .vaddr = addr_of(v6 ? VIP6 : VIP, NULL),
+					    .vport = htons(80),
+					    .dport = htons(80),
+					    .proto = IPPROTO_TCP,
+					    .flags = v6 ? CV_RECORD_IPV6 : 0,
+					    .ctl = CV_CTL_TEMPLATE,
+					    .timeout = 60 * CV_HZ,
+					    .left = 60 * CV_HZ };
+		uint32_t service;
+
+		begin(v6, 0);
+		now_playing("%s, IPv%d", door_names[door], v6 ? 6 : 4);
+		sent_to(door, v6, v6 ? CLIENT6 : CLIENT, 1001, INVITE("one@a"));
+		service = service_add(path, &(struct service_spec){ .v6 = v6,
+								    .flags = CV_SVC_PERSISTENT,
+								    .timeout = 60 });
+		r.dest = dests_add(path, service, 3) + 1;
+		memcpy(f.data + ETH_LEN, &r, sizeof(r));
+		expect_equal("adopted", path_run_skb(path, adopt, &f, &out, 0), CV_ADOPTED);
+		expect_equal("its server", server_of(path, door, &syn), 2);
+		expect_equal("connections", table_count(path, v6), 4);
+		expect_audit(path);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(found4),     cmocka_unit_test(found6),	    cmocka_unit_test(per_call),
 	cmocka_unit_test(per_client), cmocka_unit_test(one_packet), cmocka_unit_test(not_for),
-	cmocka_unit_test(begun),      cmocka_unit_test(begun_once),
+	cmocka_unit_test(begun),      cmocka_unit_test(begun_once), cmocka_unit_test(adopted),
 };
 
 PACKET_MAIN("sip", NULL, tests)
