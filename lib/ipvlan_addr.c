@@ -71,7 +71,8 @@ static int usable(const struct cv_ipv_prefix *p)
 	bool bad;
 
 	if (p->family == AF_INET)
-		bad = p->addr.b[0] == 0 || p->addr.b[0] == 127 || p->addr.b[0] >= 224;
+		bad = p->addr.b[0] == 0 || p->addr.b[0] == 127 || IN_MULTICAST(ntohl(p->addr.v4)) ||
+		      p->addr.v4 == INADDR_BROADCAST;
 	else
 		bad = p->addr.b[0] == 0xff ||
 		      (!p->addr.q[0] && !p->addr.w[2] && ntohl(p->addr.w[3]) <= 1);

@@ -346,7 +346,7 @@ static int prepare_inner(struct cv_ipv *v, uint32_t slot, const struct cv_ipv_sp
 	err = rtnl_link_addrgen(&r, inner.ifindex, ADDRGEN_RANDOM);
 	if (err && err != -EAFNOSUPPORT)
 		return err;
-	for (unsigned int i = 0; i < spec->n_allows && !(err < 0 && err != -EAFNOSUPPORT); i++) {
+	for (unsigned int i = 0; i < spec->n_allows; i++) {
 		err = cv_ipv_allow(v, &link, &spec->allows[i]);
 		if (err && err != -EEXIST)
 			return err;

@@ -85,7 +85,7 @@ static __always_inline bool addr_is_group(__u32 family, const union cv_addr *a)
 {
 	if (family == AF_INET6)
 		return a->b[0] == 0xff;
-	return a->b[0] >= 224;
+	return (a->b[0] & 0xf0) == 224 || a->v4 == 0xffffffff;
 }
 
 static __always_inline bool addr_is_loopback(__u32 family, const union cv_addr *a)

@@ -104,6 +104,28 @@ def allowed(lab):
     counted(lab, "source", 1, lambda: send_frame(lab, "s1", "i0", udp_frame("192.168.7.9", CLIENT[0])))
 
 
+def allowed_twice(lab):
+    """What is named twice is allowed once, and what stands behind it as well."""
+    netns = lab.ns("s2")
+    lab.culvert(f"link add link e0 i9 type ipvlan netns {netns} allow 10.9.0.0/16 allow 10.9.0.0/16 allow fd09::/64")
+    allow = shown(lab, "s2", "i9")["linkinfo"]["info_data"]["allow"]
+    expect(sorted(allow), ["10.9.0.0/16", "fd09::/64"], "allowed, one of them twice")
+    lab.culvert(f"link -n {netns} del i9")
+
+
+def class_e(lab):
+    """240.0.0.0/4 are addresses as others are, but for the last."""
+    netns = lab.ns("s1")
+    lab.culvert(f"addr -n {netns} add 240.1.0.11/24 dev i0")
+    lab.ip("client", "addr add 240.0.0.9/32 dev lo")
+    lab.ip("client", "route add 240.1.0.0/24 via 10.0.0.1")
+    lab.ip("host", f"route add 240.0.0.9 via {CLIENT[0]}")
+    lab.ip("s1", "route add 240.0.0.9 dev i0 src 240.1.0.11")
+    expect(lab.ping("s1", "240.0.0.9"), True, "l3: ping from class E to class E")
+    expect(lab.ping("client", "240.1.0.11"), True, "l3: ping to class E")
+    lab.culvert(f"addr -n {netns} del 240.1.0.11/24 dev i0")
+
+
 def arp_on(lab):
     """l3: a tenant that turns ARP on and broadcasts, for nobody."""
     lab.ip("s1", "link set i0 arp on")
@@ -135,6 +157,8 @@ def main():
             lab.slaves(mode)
             forged(lab, mode)
             if mode == "l3":
+                allowed_twice(lab)
+                class_e(lab)
                 arp_on(lab)
             lab.drop_slaves()
 

@@ -235,9 +235,10 @@ class Lab:
             if mode != "l2":
                 self.ip(name, "route add default dev i0")
                 self.ip(name, "-6 route add default dev i0")
-        # The kernel activates the host end a moment after the inner end is up (linkwatch).
-        within(30, False, "host ends that are not up", lambda: any(
-            "cvslave" in line and "state UP" not in line for line in self.ip("host", "-o link")[1].splitlines()))
+        # The kernel activates either end a moment after the other is up (linkwatch): until then it sends nothing.
+        within(30, [], "ends that are not up", lambda: [
+            line for name in ("host", "s1", "s2") for line in self.ip(name, "-o link")[1].splitlines()
+            if (" i0@" in line or "cvslave" in line) and "state UP" not in line])
 
     def drop_slaves(self):
         for name in ("s1", "s2"):
