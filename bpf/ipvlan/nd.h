@@ -11,7 +11,7 @@
 
 #define ND_OPT_SOURCE 1
 #define ND_OPT_TARGET 2
-#define ND_MAX_OPTIONS 4
+#define ND_MAX_OPTIONS 8
 #define ND_MAX_EXTENSIONS 8
 #define ICMP6_CHECK (ETH_HLEN + sizeof(struct ipv6hdr) + offsetof(struct icmp6hdr, icmp6_cksum))
 
@@ -46,19 +46,20 @@ static __always_inline void nd_option_set(struct __sk_buff *skb, __u32 off, stru
 	bpf_l4_csum_replace(skb, ICMP6_CHECK, 0, diff, BPF_F_PSEUDO_HDR);
 }
 
-static __always_inline void nd_sanitise(struct __sk_buff *skb, __u8 type, __u64 mac)
+/* False: it has more options than anybody needs, and what stands behind them was not looked at. */
+static __always_inline bool nd_sanitise(struct __sk_buff *skb, __u8 type, __u64 mac)
 {
 	__u32 off = nd_options(type);
+	struct nd_option opt;
 
 	for (int i = 0; i < ND_MAX_OPTIONS; i++) {
-		struct nd_option opt;
-
 		if (bpf_skb_load_bytes(skb, off, &opt, sizeof(opt)) || !opt.len)
-			return;
+			return true;
 		if ((opt.type == ND_OPT_SOURCE || opt.type == ND_OPT_TARGET) && opt.len == 1)
 			nd_option_set(skb, off, &opt, mac);
 		off += opt.len * 8;
 	}
+	return bpf_skb_load_bytes(skb, off, &opt, sizeof(opt));
 }
 
 static __always_inline bool is_extension(__u8 proto)

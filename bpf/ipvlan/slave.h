@@ -152,8 +152,8 @@ static __always_inline int l2_output(struct __sk_buff *skb, const struct sender 
 		bpf_skb_store_bytes(skb, ETH_ALEN, &from->mac, ETH_ALEN, 0);
 	if (f->kind == FRAME_ARP)
 		arp_sanitise(skb, from->mac);
-	else if (f->nd)
-		nd_sanitise(skb, f->nd, from->mac);
+	else if (f->nd && !nd_sanitise(skb, f->nd, from->mac))
+		return drop(from, CV_IPV_DROP_MALFORMED);
 	if (f->group)
 		return l2_group(skb, from, target == from->index ? CV_NONE : target);
 	if (own)

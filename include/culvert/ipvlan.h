@@ -159,7 +159,7 @@ enum cv_ipv_count {
 	CV_IPV_DROP_SOURCE,    /* from an address that is not its own */
 	CV_IPV_DROP_VLAN,      /* with a VLAN tag */
 	CV_IPV_DROP_PROTOCOL,  /* neither IP nor ARP */
-	CV_IPV_DROP_MALFORMED, /* or neighbour discovery behind extension headers */
+	CV_IPV_DROP_MALFORMED, /* or neighbour discovery behind extension headers, or with many options */
 	CV_IPV_DROP_GROUP,     /* l3, l3s: broadcast, multicast, ARP, ND */
 	CV_IPV_DROP_PRIVATE,   /* to another slave of a private master */
 	CV_IPV_DROP_HOST,      /* to or from the host, with hostreach off */

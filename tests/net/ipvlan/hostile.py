@@ -11,6 +11,7 @@ from ipvlan_lab import (CLIENT, CLIENT_MAC, HOST, MASTER_MAC, SUBNET, Lab, Tap, 
 ALL_MACS, ALL_NODES = "ff:ff:ff:ff:ff:ff", "ff02::1"
 NODES_MAC = "33:33:00:00:00:01"
 GATEWAY6 = "fe80::ff:fe00:2"        # the client's own link-local address
+EVIL = "02:66:66:66:66:66"
 MARK = b"culvert!"
 
 
@@ -169,6 +170,20 @@ def hidden(lab, mode):
         expect(len([f for f in wire.frames(0.2) if MARK in f]), 2, f"{mode}: honest packets with extension headers")
 
 
+def crowded(lab):
+    """Another MAC address behind so many options that nobody looks so far but the receiver."""
+    def claim(options):
+        nonce = b"\x0e\1" + bytes(6)
+        body = struct.pack("!I", 0x20000000) + addr_bytes("fd00::11") + nonce * options + b"\2\1" + mac(EVIL)
+        return ip6("fd00::11", ALL_NODES, 58, icmp6("fd00::11", ALL_NODES, 136, body), dmac=NODES_MAC)
+
+    attempt(lab, "options without end", "malformed", [claim(n) for n in (8, 9, 100)], lambda f: mac(EVIL) in f)
+    with Tap(lab, "client", "p0") as wire:
+        send_frame(lab, "s1", "i0", claim(7))
+        seen = [f[-6:] for f in wire.frames(0.2) if f[54:55] == b"\x88" and len(f) == len(claim(7))]
+    expect(seen, [mac(MASTER_MAC)], "the address that the eighth option names")
+
+
 def routers(lab):
     frames = [ip6("fd00::11", ALL_NODES, 58, router("fd00::11", ALL_NODES)),
               ip6("fd00::11", "fd00::12", 58, router("fd00::11", "fd00::12"), dmac=MASTER_MAC),
@@ -242,6 +257,7 @@ def main():
                 poison(lab)
                 takes_the_hosts(lab)
                 routers(lab)
+                crowded(lab)
             else:
                 solicited_by_l3(lab, mode)
                 past_the_rules(lab, mode)
