@@ -13,18 +13,10 @@ BEGIN = "<!-- bench: begin, written by bench/run -->"
 END = "<!-- bench: end -->"
 
 
-def _goal_reached(goal, result, results):
-    """The figure that the goal is about, or None: the median of the same rounds' quotients."""
-    against = results.get(goal.against)
-    if result.ratio() is None or not against or against.ratio() is None:
-        return None
-    return result.ratio() / against.ratio()
-
-
-def _goals(result, results):
+def _goals(result):
     words = []
     for goal in result.row.goals:
-        got = _goal_reached(goal, result, results)
+        got = result.reached(goal)
         if got is not None:
             verdict = "met" if got >= goal.ratio else "short"
             words.append(f"{got:.2f} of {goal.against}, goal {goal.ratio:g}: {verdict}")
@@ -50,7 +42,7 @@ def path_table(results, shares):
         else:
             table.append((row.name, row.title, f"{result.median():.2f}",
                           f"{1e3 / result.median():.0f}", f"{result.ratio():.2f}",
-                          _goals(result, results)))
+                          _goals(result)))
     return table
 
 
@@ -94,9 +86,10 @@ def as_json(machine, results, timings, profile, how):
         "how": how,
         "rows": {
             name: {"title": r.row.title, "median": r.median(), "ratio": r.ratio(),
-                   "values": r.values, "ratios": r.ratios, "not_available": r.why_not,
+                   "values": r.values, "ratios": list(r.ratios.values()),
+                   "not_available": r.why_not,
                    "goals": [{"against": g.against, "ratio": g.ratio,
-                              "reached": _goal_reached(g, r, results)} for g in r.row.goals]}
+                              "reached": r.reached(g)} for g in r.row.goals]}
             for name, r in results.items()},
         "control": {
             t.name: {"title": t.title, "median": t.median(), "limit": t.limit,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The rows of the bench: each is a lane, its traffic, and what it is held against."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 from . import lanes
@@ -142,7 +142,7 @@ def yardstick_rows():
     yield Row("yard-flood", "LRU yardstick, SYN flood", YARD, live=False, flood=1.0)
 
 
-def culvert_rows():
+def direct_rows():
     goals = {"1k": (Goal(0.85), Goal(3, "nft-10k")), "1M": (Goal(0.5), Goal(2, "yard-1M"))}
     for count, name in COUNTS:
         yield Row(f"dr-{name}", f"culvert DR, {_of(name)}", _roomy(count, DR, DR_LARGE), count,
@@ -150,36 +150,49 @@ def culvert_rows():
     for count, name in COUNTS[1::2]:
         yield Row(f"dr6-{name}", f"culvert DR, IPv6, {_of(name)}",
                   _roomy(count, DR, DR_LARGE), count, family=6, quick=count == 1000)
+
+
+def two_core_rows():
     yield TwoCores("bare-2cpus", "bare XDP, two cores, two queues", BARE, live=False,
                    goals=(Goal(1.8),))
     yield TwoCores("dr-1k-2cpus", "culvert DR, 1k flows, two cores, two queues", DR, 1000,
                    goals=(Goal(1.8, "dr-1k"),))
+
+
+def door_rows():
     yield Row("tc-1k", "culvert DR, tc door, 1k flows", TC, 1000,
               goals=(Goal(3, "nft-1k"),), quick=True)
     yield Row("tc6-1k", "culvert DR, tc door, IPv6, 1k flows", TC, 1000, family=6)
     yield Row("culvert0-1k", "culvert DR, culvert0 door, by mark, 1k flows", CULVERT0, 1000,
               goals=(Goal(1, "nft-1k"),), quick=True)
-    for count, name in COUNTS[1::2]:
-        lane = _roomy(count, NAT, NAT_LARGE)
-        goals = (Goal(0.75, f"dr-{name}"),)
-        yield Row(f"nat-{name}", f"culvert NAT, requests, {_of(name)}", lane, count,
-                  goals=goals, quick=count == 1000)
-        yield Row(f"nat-back-{name}", f"culvert NAT, answers, {_of(name)}", lane, count,
-                  reply=True, sink=("g", "g0"), goals=goals, quick=count == 1000)
-        yield Row(f"ipip-{name}", f"culvert IPIP, {_of(name)}",
-                  _roomy(count, IPIP, IPIP_LARGE), count,
-                  goals=(Goal(0.80, f"dr-{name}"),), quick=count == 1000)
-    yield Row("nat-conntrack-1k", "culvert NAT, conntrack=1, requests, 1k flows", TRACKED, 1000, syn=False)
-    for kind, options in (("gue", "-i --tun-type gue --tun-port 6080"), ("gre", "-i --tun-type gre")):
+
+
+def method_rows(count, name):
+    """NAT both ways, and IPIP."""
+    lane = _roomy(count, NAT, NAT_LARGE)
+    goals = (Goal(0.75, f"dr-{name}"),)
+    yield Row(f"nat-{name}", f"culvert NAT, requests, {_of(name)}", lane, count,
+              goals=goals, quick=count == 1000)
+    yield Row(f"nat-back-{name}", f"culvert NAT, answers, {_of(name)}", lane, count,
+              reply=True, sink=("g", "g0"), goals=goals, quick=count == 1000)
+    yield Row(f"ipip-{name}", f"culvert IPIP, {_of(name)}",
+              _roomy(count, IPIP, IPIP_LARGE), count,
+              goals=(Goal(0.80, f"dr-{name}"),), quick=count == 1000)
+
+
+def option_rows():
+    for kind, options in (("gue", "--tun-type gue --tun-port 6080"), ("gre", "--tun-type gre")):
         yield Row(f"{kind}-1k", f"culvert {kind.upper()}, 1k flows",
-                  culvert_lane(kind, method=options), 1000, goals=(Goal(0.80, "dr-1k"),))
+                  culvert_lane(kind, method=f"-i {options}"), 1000, goals=(Goal(0.80, "dr-1k"),))
     persistent = culvert_lane("persist", options="-p 300")
     yield Row("persist-1k", "culvert DR, persistent, 1k flows", persistent, 1000,
               goals=(Goal(0.9, "dr-1k"),))
+    yield Row("nat-conntrack-1k", "culvert NAT, conntrack=1, requests, 1k flows", TRACKED, 1000,
+              syn=False)
 
 
-def scale_rows():
-    """One service and one destination against very many; live flows and first packets."""
+def service_rows():
+    """One service against very many."""
     one = culvert_lane("one", dests=1)
     yield Row("svc-1", "1 service, 1k flows", one, 1000)
     for count, name in ((10_000, "10k"), (100_000, "100k")):
@@ -187,21 +200,27 @@ def scale_rows():
                             max_services=count, max_dests=count)
         yield Row(f"svc-{name}", f"{count:,} services, 1k flows", many, 1000, services=count,
                   goals=(Goal(0.9, "svc-1"),))
-    for sched in ("rr", "wrr", "sh", "mh"):
-        few = culvert_lane(f"{sched}-1", dests=1, sched=sched)
-        yield FloodRow(f"new-{sched}-1", f"first packets, {sched}, 1 destination", few,
-                       live=False, flood=1.0)
-        if sched == "rr":
-            yield Row("dests-1", "1 destination, 1k flows", replace(few, tag="live-1"), 1000)
-        # mh's table has 4,093 slots, as the kernel's: no more destinations than that.
-        for count, name in ((1000, "1k"), (4000 if sched == "mh" else 10_000, "10k")):
-            lots = culvert_lane(f"{sched}-{name}", servers=count, sched=sched, max_dests=count)
-            yield FloodRow(f"new-{sched}-{name}", f"first packets, {sched}, {count:,} destinations",
-                           lots, live=False, flood=1.0, goals=(Goal(0.9, f"new-{sched}-1"),))
-            if sched == "rr":
-                yield Row(f"dests-{name}", f"{count:,} destinations, 1k flows",
-                          replace(lots, tag=f"live-{name}"), 1000,
-                          goals=(Goal(0.9, "dests-1"),))
+
+
+def destination_rows():
+    """One destination against very many, live flows."""
+    yield Row("dests-1", "1 destination, 1k flows", culvert_lane("live-1", dests=1), 1000)
+    for count, name in ((1000, "1k"), (10_000, "10k")):
+        lots = culvert_lane(f"live-{name}", servers=count, max_dests=count)
+        yield Row(f"dests-{name}", f"{count:,} destinations, 1k flows", lots, 1000,
+                  goals=(Goal(0.9, "dests-1"),))
+
+
+def scheduler_rows(sched):
+    """The same of first packets."""
+    few = culvert_lane(f"{sched}-1", dests=1, sched=sched)
+    yield FloodRow(f"new-{sched}-1", f"first packets, {sched}, 1 destination", few,
+                   live=False, flood=1.0)
+    # mh's table has 4,093 slots, as the kernel's: no more destinations than that.
+    for count, name in ((1000, "1k"), (4000 if sched == "mh" else 10_000, "10k")):
+        lots = culvert_lane(f"{sched}-{name}", servers=count, sched=sched, max_dests=count)
+        yield FloodRow(f"new-{sched}-{name}", f"first packets, {sched}, {count:,} destinations",
+                       lots, live=False, flood=1.0, goals=(Goal(0.9, f"new-{sched}-1"),))
 
 
 @dataclass(frozen=True)
@@ -237,6 +256,14 @@ SHARES = (ShareRow("flood-share", "live packets that arrive, of 1,000 flows",
                    culvert_lane("share"), 1000, quick=True),)
 
 
+def path_groups():
+    """The rows, in the groups that are measured side by side."""
+    groups = [bare_rows(), kernel_rows(), yardstick_rows(), direct_rows(), two_core_rows(),
+              door_rows(), *(method_rows(*count) for count in COUNTS[1::2]), option_rows(),
+              flood_rows(), service_rows(), destination_rows(),
+              *(scheduler_rows(sched) for sched in ("rr", "wrr", "sh", "mh"))]
+    return [list(group) for group in groups]
+
+
 def path_rows():
-    return [*bare_rows(), *kernel_rows(), *yardstick_rows(), *culvert_rows(), *flood_rows(),
-            *scale_rows()]
+    return [row for group in path_groups() for row in group]
