@@ -71,24 +71,25 @@ static __always_inline long route_ask(struct __sk_buff *skb, struct bpf_fib_look
 	return bpf_fib_lookup(skb, fib, sizeof(*fib), flags);
 }
 
-static __noinline void route_look_up(struct __sk_buff *skb, struct cv_ipv_route *r,
-				     const struct frame *f, __u32 out)
+/* The device that the host would send it by; 0: the host's own affair. */
+static __noinline __u32 route_look_up(struct __sk_buff *skb, struct cv_ipv_route *r,
+				      const struct frame *f)
 {
 	struct bpf_fib_lookup fib;
 	long rc = route_ask(skb, &fib, f, 0);
 
-	r->mtu = 0;
 	r->known = rc ? CV_IPV_MACS_UNKNOWN : CV_IPV_MACS_NEW;
 	__builtin_memcpy(r->macs, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(r->macs + ETH_ALEN, fib.smac, ETH_ALEN);
 	/* Nor does the kernel tell the MTU then. */
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
 		rc = route_ask(skb, &fib, f, BPF_FIB_LOOKUP_SKIP_NEIGH);
-	if (rc || fib.ifindex != out)
-		return;
+	if (rc)
+		return 0;
 	r->next_hop_family = fib.family;
 	__builtin_memcpy(&r->next_hop, fib.ipv6_dst, sizeof(r->next_hop));
 	r->mtu = fib.mtu_result;
+	return fib.ifindex;
 }
 
 /*
@@ -106,7 +107,8 @@ static __always_inline struct cv_ipv_route *route_of(struct __sk_buff *skb, __u3
 	if (!r)
 		return NULL;
 	if (unlikely(!route_is_of(r, slave, f, tick))) {
-		route_look_up(skb, r, f, out);
+		if (route_look_up(skb, r, f) != out)
+			r->mtu = 0;
 		r->tick = tick;
 		r->slave = slave;
 		r->family = f->family;

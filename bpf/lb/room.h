@@ -62,12 +62,9 @@ static __always_inline __u32 conn_worth(const struct cv_conn_common *c, __u32 ct
 	return worth_of(ctl, c->proto, c->timeout - left, READ_ONCE(c->n_control));
 }
 
+/* What a set has to offer. */
 struct slot_choice {
-	__u32 set;
-	__u32 way; /* next one to look at */
-	__u32 now;
-	bool v6;
-	__u32 free;   /* how many slots of the set are free ... */
+	__u32 free;   /* how many of its slots are free ... */
 	__u32 yields; /* ... or would give way */
 	__u32 slot;   /* the best so far ... */
 	__u32 ctl;
@@ -75,19 +72,48 @@ struct slot_choice {
 	__u32 left;  /* ... and for how long: of equals, the one nearest to its end goes */
 };
 
-static __always_inline long choose_look(bool v6, struct slot_choice *best)
-{
-	__u32 slot = best->set * CV_WAYS + best->way++ % CV_WAYS, ctl, worth = 0, left = 0;
-	struct cv_conn_common *c = conn_at(v6, slot);
+/* Per CPU, and not what the loop is given, which would have to be on the stack: that is short. */
+struct choosing {
+	__u32 set;
+	__u32 now;
+	struct slot_choice best;
+	struct slot_choice home; /* of the set before */
+};
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct choosing);
+} choices SEC(".maps");
+
+static __always_inline struct choosing *choosing(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&choices, &zero);
+}
+
+static __always_inline long choose_look(bool v6, __u32 way)
+{
+	struct choosing *k = choosing();
+	__u32 slot, ctl, worth = 0, left = 0;
+	struct cv_conn_common *c;
+	struct slot_choice *best;
+
+	if (!k)
+		return 1;
+	best = &k->best;
+	slot = k->set * CV_WAYS + way % CV_WAYS;
+	c = conn_at(v6, slot);
 	if (!c)
 		return 1;
 	ctl = READ_ONCE(c->ctl);
 	if (ctl & CV_CTL_BUSY)
 		return 0;
 	if (ctl & CV_CTL_LIVE) {
-		worth = conn_worth(c, ctl, best->now);
-		left = READ_ONCE(c->expires) - best->now;
+		worth = conn_worth(c, ctl, k->now);
+		left = READ_ONCE(c->expires) - k->now;
 	}
 	best->free += worth == 0;
 	best->yields += worth < CONN_KEEP;
@@ -100,28 +126,32 @@ static __always_inline long choose_look(bool v6, struct slot_choice *best)
 	return 0;
 }
 
-static long choose_step4(__u32 step, void *arg)
+static long choose_step4(__u32 step, void *none)
 {
-	return choose_look(false, arg);
+	return choose_look(false, step);
 }
 
-static long choose_step6(__u32 step, void *arg)
+static long choose_step6(__u32 step, void *none)
 {
-	return choose_look(true, arg);
+	return choose_look(true, step);
 }
 
 /* Looks a set over: a free slot if it has one, else its best victim. */
-static __always_inline void choose_slot(struct slot_choice *best, __u32 set)
+static __always_inline void choose_slot(bool v6, struct choosing *k, __u32 set)
 {
-	best->set = set;
-	best->way = 0;
-	best->free = 0;
-	best->yields = 0;
-	best->worth = CONN_KEEP;
-	if (best->v6)
-		bpf_loop(CV_WAYS, choose_step6, best, 0);
+	k->set = set;
+	k->best = (struct slot_choice){ .worth = CONN_KEEP };
+	if (v6)
+		bpf_loop(CV_WAYS, choose_step6, NULL, 0);
 	else
-		bpf_loop(CV_WAYS, choose_step4, best, 0);
+		bpf_loop(CV_WAYS, choose_step4, NULL, 0);
+}
+
+static __always_inline bool offers_more(const struct slot_choice *a, const struct slot_choice *b)
+{
+	if (a->free || b->free)
+		return a->free > b->free;
+	return a->worth < b->worth || (a->worth == b->worth && a->yields > b->yields);
 }
 
 /*
@@ -214,26 +244,19 @@ GLOBAL __u64 asked_room(bool v6, __u32 home, __u32 second, __u32 random)
 /* Slot (high half) and its ctl (low half) for a new connection, or NO_ROOM. */
 GLOBAL __u64 find_room(bool v6, __u32 home, __u32 second)
 {
-	struct slot_choice c = { .now = READ_ONCE(clock.now), .v6 = v6 };
-	__u32 slot, ctl, free, worth, yields;
+	struct choosing *k = choosing();
 
-	choose_slot(&c, home);
-	slot = c.slot;
-	ctl = c.ctl;
-	free = c.free;
-	worth = c.worth;
-	yields = c.yields;
-	if (free < ROOM_TO_SPARE) {
-		choose_slot(&c, second);
-		if (c.free > free ||
-		    (!c.free && !free &&
-		     (c.worth < worth || (c.worth == worth && c.yields > yields)))) {
-			slot = c.slot;
-			ctl = c.ctl;
-			worth = c.worth;
-		}
+	if (!k)
+		return NO_ROOM;
+	k->now = READ_ONCE(clock.now);
+	choose_slot(v6, k, home);
+	if (k->best.free < ROOM_TO_SPARE) {
+		k->home = k->best;
+		choose_slot(v6, k, second);
+		if (!offers_more(&k->best, &k->home))
+			k->best = k->home;
 	}
-	return worth < CONN_KEEP ? (__u64)slot << 32 | ctl : NO_ROOM;
+	return k->best.worth < CONN_KEEP ? (__u64)k->best.slot << 32 | k->best.ctl : NO_ROOM;
 }
 
 #endif
