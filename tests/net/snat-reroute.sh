@@ -72,4 +72,8 @@ on director sysctl -qw net.ipv4.conf.eth1.forwarding=0 net.ipv6.conf.all.forward
 sleep 1.1
 expect "failed 4" requests 4 --wait 1
 setting snat_reroute=1
-expect "r1 4, failed 0" requests 4
+if [ "${DIRECTOR:-}" = kernel ]; then		# whose answers are all forwarded ones before they are IPVS's
+	expect "failed 4" requests 4 --wait 1
+else
+	expect "r1 4, failed 0" requests 4
+fi
