@@ -64,9 +64,8 @@ static void describe(int pid, char comm[32], char *state)
 }
 
 /* "process 123 (culvert, stopped)" */
-static void name_holder(int dir, char out[HOLDER_SIZE])
+static void name_holder(int pid, char out[HOLDER_SIZE])
 {
-	int pid = holder_of(dir);
 	char comm[32], state;
 
 	snprintf(out, HOLDER_SIZE, "another command");
@@ -77,12 +76,17 @@ static void name_holder(int dir, char out[HOLDER_SIZE])
 		 state == 'T' || state == 't' ? ", stopped" : "");
 }
 
-static int busy(int dir, unsigned int seconds)
+/* `first`: who had it when the wait began. Where many come and go, none of them is to blame. */
+static int busy(int dir, int first, unsigned int seconds)
 {
 	char holder[HOLDER_SIZE];
+	int pid = holder_of(dir);
 
-	name_holder(dir, holder);
-	return cv_fail(-EBUSY, "%s has held the lock for %u s", holder, seconds);
+	name_holder(pid, holder);
+	if (pid == first)
+		return cv_fail(-EBUSY, "%s has held the lock for %u s", holder, seconds);
+	return cv_fail(-EBUSY, "one command after another has held the lock for %u s, %s by now",
+		       seconds, holder);
 }
 
 static void (*on_wait)(const char *holder);
@@ -98,7 +102,7 @@ static void tell(int dir)
 
 	if (!on_wait)
 		return;
-	name_holder(dir, holder);
+	name_holder(holder_of(dir), holder);
 	on_wait(holder);
 }
 
@@ -138,15 +142,17 @@ int lock_take(int dir, unsigned int seconds)
 	struct timespec pause = { .tv_nsec = 1000000 };
 	uint64_t begin = tick_ns(), end;
 	bool told = false;
-	int err;
+	int err, first = -1;
 
 	if (!seconds)
 		seconds = patience();
 	end = begin + seconds * 1000000000ULL;
 	/* flock() has no timeout; a library that sets timers or signals meddles with its caller. */
 	while ((err = lock_try(dir)) == -EBUSY) {
+		if (first < 0)
+			first = holder_of(dir);
 		if (tick_ns() >= end)
-			return busy(dir, seconds);
+			return busy(dir, first, seconds);
 		if (!told && tick_ns() - begin >= LOCK_TELL_NS) {
 			tell(dir);
 			told = true;

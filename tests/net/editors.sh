@@ -6,6 +6,8 @@
 . "$(dirname "$0")/lib/test.sh"
 ours
 
+# The last of them waits for all others.
+export CULVERT_LOCK_SECONDS=$((30 * ${PATIENCE:-1}))
 cluster
 service -t 80 -s rr
 load_begin

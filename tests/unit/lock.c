@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The lock: one at a time, whoever holds it is named, and it ends with its holder. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "lab.h"
+#include "lock.h"
 #include "tick.h"
 
 /* A child that has the lock, and says so by stopping itself. */
@@ -86,6 +90,67 @@ static void a_waiter_gets_it(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static int told; /* a pipe: a byte from whoever has come so far */
+
+static void tell(const char *holder)
+{
+	assert_int_equal(write(told, "w", 1), 1);
+}
+
+/* A child that waits for flock() and keeps it. */
+static pid_t next_holder(const char *path)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (flock(open(path, O_RDONLY | O_DIRECTORY), LOCK_EX) == 0)
+			tell(NULL);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+/* Who got it a moment ago is not said to have had it all the time. */
+static void holders_that_change_are_told_so(void **state)
+{
+	char path[] = "/tmp/culvert-lock.XXXXXX", byte, wanted[96];
+	pid_t first, second, waiter;
+	int ends[2], status;
+
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(pipe(ends), 0);
+	told = ends[1];
+	first = next_holder(path);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	second = next_holder(path);
+	snprintf(wanted, sizeof(wanted),
+		 "one command after another has held the lock for 3 s, process %d ", second);
+	waiter = fork();
+	assert_true(waiter >= 0);
+	if (waiter == 0) {
+		cv_on_wait(tell);
+		if (lock_take(open(path, O_RDONLY | O_DIRECTORY), 3) != -EBUSY)
+			_exit(1);
+		_exit(strncmp(cv_why(), wanted, strlen(wanted)) ? 2 : 0);
+	}
+	assert_int_equal(read(ends[0], &byte, 1),
+			 1); /* it waits, and is held up while it changes */
+	kill(waiter, SIGSTOP);
+	kill(first, SIGKILL);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	kill(waiter, SIGCONT);
+	assert_int_equal(waitpid(waiter, &status, 0), waiter);
+	assert_int_equal(status, 0);
+	waitpid(first, NULL, 0);
+	kill(second, SIGKILL);
+	waitpid(second, NULL, 0);
+	rmdir(path);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Reading does not wait. */
 static void a_listing_needs_no_lock(void **state)
 {
@@ -106,6 +171,7 @@ int main(void)
 		cmocka_unit_test(a_stopped_holder_is_named),
 		cmocka_unit_test(a_running_holder_is_not_called_stopped),
 		cmocka_unit_test(a_waiter_gets_it),
+		cmocka_unit_test(holders_that_change_are_told_so),
 		cmocka_unit_test(a_listing_needs_no_lock),
 	};
 
