@@ -29,6 +29,7 @@ struct about {
 	__u32 l4;
 	__u8 type; /* of the error */
 	__u8 code;
+	__u16 mtu; /* that "fragmentation needed" tells */
 	bool portless;	     /* AH or ESP */
 	struct conn_id conn; /* that it is about */
 	struct nat nat;	     /* what becomes of it, with masq */
@@ -255,10 +256,54 @@ static __noinline int relay_to_client(struct __sk_buff *skb, struct flow *f, str
 	return relay_sent(tc_send_dr(skb, f, &s->hop));
 }
 
+/* The bytes between the outer IP header of a tunnel's packet and the inner one; -1: it is none (ipvs_udp_decap(), ipvs_gre_decap()). */
+static __always_inline int relay_shim(struct __sk_buff *skb, const struct about *a, __u32 *type)
+{
+	__u8 head[4];
+
+	switch (a->key.proto) {
+	case IPPROTO_IPIP:
+		*type = CV_TUN_IPIP;
+		return 0;
+	case IPPROTO_UDP: /* GUE: version 0, data, and how many words of fields */
+		*type = CV_TUN_GUE;
+		if (bpf_skb_load_bytes(skb, a->l4 + sizeof(struct udphdr), head, sizeof(head)) ||
+		    head[0] & 0xe0 || head[1] != IPPROTO_IPIP)
+			return -1;
+		return sizeof(struct udphdr) + sizeof(head) + (head[0] & 0x1f) * 4;
+	case IPPROTO_GRE_: /* with a checksum or without, nothing else */
+		*type = CV_TUN_GRE;
+		if (bpf_skb_load_bytes(skb, a->l4, head, sizeof(head)) || head[0] & 0x7f ||
+		    head[1] || head[2] != ETH_P_IP >> 8 || head[3] != (ETH_P_IP & 0xff))
+			return -1;
+		return head[0] ? 8 : 4;
+	}
+	return -1;
+}
+
 /*
- * About an IP in IP packet that the director sent: the client hears of it as if
- * the virtual address had had the trouble. "Fragmentation needed" names what
- * the tunnel leaves of the MTU of the route as the director knows it.
+ * "Fragmentation needed": the way to the server is narrower than was known. The client is
+ * told what was known, less an IP header, and what it sends then is answered by what has
+ * been learnt: as in ip_vs_in_icmp(), after ipv4_update_pmtu().
+ */
+static __always_inline __u32 relay_narrow(struct cv_dest *d, __u32 told)
+{
+	struct cv_nexthop *nh = &d->nh[READ_ONCE(d->nh_cur) & 1];
+	__u32 known = nh->mtu;
+
+	if (told < PMTU_LEAST)
+		told = PMTU_LEAST;
+	if (!known || told < known) {
+		WRITE_ONCE(d->pmtu_until, READ_ONCE(clock.now) + PMTU_STANDS);
+		WRITE_ONCE(d->pmtu, told);
+		WRITE_ONCE(nh->mtu, told);
+	}
+	return (known ? known : told) - sizeof(struct iphdr);
+}
+
+/*
+ * About a tunnel's packet that the director sent: the client hears of it as if the
+ * virtual address had had the trouble.
  */
 static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct about *a)
 {
@@ -268,20 +313,23 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
 	struct whole *w;
+	__u32 type = 0;
+	int shim;
 
 	if (!f || !a || f->v6)
 		return tc_pass(CV_C_PASS_OTHER);
-	a->at += sizeof(struct iphdr);
-	if (!about_parse(skb, false, a) || !conn_find_slot(&a->key, 0, &id))
+	shim = relay_shim(skb, a, &type);
+	a->at = a->l4 + shim;
+	if (shim < 0 || !about_parse(skb, false, a) || !conn_find_slot(&a->key, 0, &id))
 		return tc_pass(CV_C_PASS_OTHER);
 	c = conn_at(false, id.slot);
 	dest = c ? dest_at(c->dest) : NULL;
-	if (!dest || c->method != CV_TUNNEL)
+	if (!dest || c->method != CV_TUNNEL || dest->tun_type != type)
 		return tc_pass(CV_C_PASS_OTHER);
 	e.type = a->type;
 	e.code = a->code;
 	if (e.type == ICMP_DEST_UNREACH && e.code == ICMP_FRAG_NEEDED)
-		e.mtu = dest->nh[dest->nh_cur & 1].mtu - sizeof(struct iphdr);
+		e.mtu = relay_narrow(dest, a->mtu);
 	f->saddr = a->key.caddr;
 	f->daddr = a->key.addr;
 	f->tos = 0;
@@ -304,7 +352,7 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 {
 	struct icmp_head h;
 	struct about *a;
-	__u32 zero = 0;
+	__u32 zero = 0, type;
 
 	a = bpf_map_lookup_elem(&relaying, &zero);
 	if (!a || !f || bpf_skb_load_bytes(skb, f->l4, &h, sizeof(h)) ||
@@ -314,9 +362,9 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 	a->at = f->l4 + sizeof(h);
 	a->type = h.type;
 	a->code = h.code;
+	a->mtu = bpf_ntohl(h.rest);
 	if (!about_parse(skb, f->v6, a))
-		return a->key.proto == IPPROTO_IPIP && !f->v6 ? relay_tunnel(skb, f, a) :
-								tc_pass(CV_C_PASS_OTHER);
+		return relay_tunnel(skb, f, a);
 	if (settings.num_masq) {
 		a->key.reply = true;
 		if (conn_find_slot(&a->key, 0, &a->conn))
@@ -326,6 +374,8 @@ GLOBAL int relay_icmp(struct __sk_buff *skb, struct flow *f)
 	about_reverse(a);
 	if (conn_find_slot(&a->key, 0, &a->conn))
 		return relay_to_server(skb, f, a, a->conn.slot);
+	if (!f->v6 && a->key.proto == IPPROTO_UDP && !a->portless && relay_shim(skb, a, &type) >= 0)
+		return relay_tunnel(skb, f, a);
 	return settings.schedule_icmp && !a->portless ? SEND_SCHEDULE :
 							tc_pass(CV_C_PASS_NOSERVICE);
 }

@@ -199,6 +199,19 @@ static __always_inline bool neigh_silent(struct cv_dest *d, __u32 now)
 	       __sync_val_compare_and_swap(&d->neigh_asked, asked, now | 1) != asked;
 }
 
+/* The way may be narrower than its first link: for ten minutes, as of the stack's own (net.ipv4.route.mtu_expires). */
+#define PMTU_STANDS (600 * CV_HZ)
+#define PMTU_LEAST 552 /* net.ipv4.route.min_pmtu */
+
+static __always_inline void nexthop_narrow(const struct cv_dest *d, struct cv_nexthop *nh)
+{
+	__u32 pmtu = READ_ONCE(d->pmtu);
+
+	if (unlikely(pmtu) && cv_before(READ_ONCE(clock.now), READ_ONCE(d->pmtu_until)) &&
+	    (!nh->mtu || pmtu < nh->mtu))
+		nh->mtu = pmtu;
+}
+
 static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 {
 	struct hop hop = {};
@@ -210,6 +223,7 @@ static __noinline int nexthop_refresh(void *ctx, struct cv_dest *d)
 	    BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return 0;
 	nexthop_judge(d, &hop);
+	nexthop_narrow(d, &hop.nh);
 	next = (d->nh_cur & 1) ^ 1;
 	d->nh[next] = hop.nh;
 	d->gw[next] = hop.gw;

@@ -173,7 +173,10 @@ struct cv_dest {
 	__u32 activeconns;
 	__u32 inactconns;
 	__u32 persistconns;
-	__u32 reserved3[13];
+	/* Of a tunnel: the MTU of the way, as a router on it has told, and until when that stands; 0: none has. */
+	__u32 pmtu;
+	__u32 pmtu_until; /* ticks */
+	__u32 reserved3[11];
 	/*
 	 * Fourth line: what the destination is keyed by when it is looked for in
 	 * the trash, the library's (ip_vs_trash_get_dest in ip_vs_ctl.c).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* IP in IP, byte for byte, whatever the two families are. */
+/* IP in IP, byte for byte, whatever the two families are; and what routers say of any tunnel. */
 #include <string.h>
 
 #include "case.h"
@@ -84,9 +84,157 @@ static void too_big(void **state)
 	}
 }
 
+/* ---- what routers behind the director say ------------------------------------------------ */
+
+static const struct kind {
+	const char *name;
+	uint8_t type, flags;
+	uint32_t overhead;
+} kinds[] = {
+	{ "IPIP", CV_TUN_IPIP, 0, 20 },
+	{ "GUE", CV_TUN_GUE, 0, 32 },
+	{ "GUE with a checksum", CV_TUN_GUE, CV_TUN_CSUM, 32 },
+	{ "GRE", CV_TUN_GRE, 0, 24 },
+	{ "GRE with a checksum", CV_TUN_GRE, CV_TUN_CSUM, 28 },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static void begin_kind(const struct kind *k)
+{
+	begin(false, false);
+	now_playing("%s", k->name);
+	path->dests[0].tun_type = k->type;
+	path->dests[0].tun_flags = k->flags;
+	path->dests[0].tun_port = htons(6080);
+}
+
+/* A client's packet goes out, and comes back in an error about it. */
+static struct frame error_about(const struct packet *p, struct icmp_error e)
+{
+	struct outcome o;
+	struct frame f;
+
+	frame_build(&f, p);
+	path_send(path, TC_DOOR, &f, 0, &o);
+	expect_equal("sent", o.fate, SENT);
+	memcpy(o.out.data, f.data, ETH_LEN);
+	frame_error(&o.out, e);
+	return o.out;
+}
+
+/* The client hears of it as if the virtual address had had the trouble, about its own packet. */
+static void expect_told(enum door door, const struct packet *p, const struct frame *error,
+			struct icmp_error e)
+{
+	struct frame want;
+	struct outcome o;
+
+	frame_build(&want, p);
+	frame_routed(&want, NULL, NULL);
+	frame_error(&want, e);
+	path_send(path, door, error, 0, &o);
+	expect_equal("told", o.fate, SENT);
+	frame_take_id(&want, &o.out);
+	if (frame_differs(&want, &o.out, ETH_LEN) >= 0) {
+		frame_print("expected", &want);
+		frame_print("out", &o.out);
+		fault("differs from byte %d on", frame_differs(&want, &o.out, ETH_LEN));
+	}
+}
+
+static void told(void **state)
+{
+	static const struct icmp_error errors[] = { { 3, 1, 0 }, { 3, 3, 0 }, { 11, 0, 0 } };
+
+	for (size_t i = 0; i < KINDS * 3; i++) {
+		const struct packet p = { .df = true, .payload = 10 };
+		struct icmp_error e = errors[i % 3];
+		struct frame error;
+
+		begin_kind(&kinds[i / 3]);
+		error = error_about(&p, e);
+		for (int door = 0; door < DOORS; door++)
+			expect_told((enum door)door, &p, &error, e);
+		/* Of another kind of tunnel, it is not one that the director sent. */
+		path->dests[0].tun_type = (kinds[i / 3].type + 1) % 3;
+		path_send(path, TC_DOOR, &error, 0, &(struct outcome){});
+		expect_equal("not ours",
+			     (long)(path_cause(path, CV_C_PASS_OTHER) +
+				    path_cause(path, CV_C_PASS_NOSERVICE)),
+			     1);
+	}
+}
+
+/* The largest packet that goes through, of a connection of its own; one that is larger is told so. */
+static void expect_mtu(uint32_t mtu, uint16_t sport)
+{
+	for (int door = 0; door < DOORS; door++) {
+		const struct packet_case fits = { .what = "fits",
+						  .in = { .df = true,
+							  .payload = (uint16_t)(mtu - 40),
+							  .sport = sport },
+						  .fate = SENT,
+						  .cause = CV_C_SENT,
+						  .conns = 1 };
+		const struct packet_case over = { .what = "too big",
+						  .in = { .df = true,
+							  .payload = (uint16_t)(mtu - 39),
+							  .sport = (uint16_t)(sport + 1) },
+						  .fate = SENT,
+						  .cause = CV_C_ANSWERED,
+						  .conns = 1,
+						  .error = { 3, 4, (uint16_t)mtu } };
+
+		expect_fate(path, (enum door)door, &fits.in, SENT);
+		assert_int_equal(case_play(path, (enum door)door, &over), 0);
+		sport += 2;
+	}
+}
+
+/* The way is narrower than its first link: what comes next is measured by that, for ten minutes. */
+static void narrow(void **state)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		const struct packet p = { .df = true, .payload = 10 };
+		const uint32_t overhead = kinds[i].overhead;
+		struct frame error;
+
+		begin_kind(&kinds[i]);
+		expect_mtu(1500 - overhead, 1);
+		error = error_about(&p, (struct icmp_error){ 3, 4, 1400 });
+		path_send(path, TC_DOOR, &error, 0, &(struct outcome){});
+		expect_mtu(1400 - overhead, 101);
+		path_advance(path, 2 * CV_HZ); /* the route is looked up again */
+		expect_mtu(1400 - overhead, 201);
+		/* Never less than 552; and a larger one changes nothing. */
+		for (uint16_t mtu = 0; mtu < 1300; mtu += 1200) {
+			error = error_about(&p, (struct icmp_error){ 3, 4, mtu });
+			path_send(path, TC_DOOR, &error, 0, &(struct outcome){});
+		}
+		expect_mtu(552 - overhead, 301);
+		path_advance(path, 601 * CV_HZ);
+		expect_mtu(1500 - overhead, 401);
+	}
+}
+
+/* What the client hears first: what was known, less an IP header. */
+static void told_first(void **state)
+{
+	const struct packet p = { .df = true, .payload = 10 };
+	struct frame error;
+
+	begin_kind(&kinds[0]);
+	error = error_about(&p, (struct icmp_error){ 3, 4, 1400 });
+	path->dests[0].nh[path->dests[0].nh_cur & 1].mtu = 1500;
+	expect_told(TC_DOOR, &p, &error, (struct icmp_error){ 3, 4, 1480 });
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(every_family),
 	cmocka_unit_test(too_big),
+	cmocka_unit_test(told),
+	cmocka_unit_test(told_first),
+	cmocka_unit_test(narrow),
 };
 
 PACKET_MAIN("tunnel", NULL, tests)
