@@ -33,24 +33,71 @@ static int add_json(const struct cv_setting *s, void *arg)
 	return json_object_set_new(arg, s->name, value);
 }
 
-/* NAME or NAME=VALUE: reads or writes one. */
-static int one(struct cv *cv, const char *text, int (*show)(const struct cv_setting *s, void *arg),
-	       void *arg)
+/* NAME or NAME=VALUE, of which the value is where the name ends; NULL: there is none. */
+static char *part(char *text)
+{
+	char *value = strchr(text, '=');
+
+	if (value)
+		*value++ = '\0';
+	return value;
+}
+
+static int show_one(struct cv *cv, const char *text,
+		    int (*show)(const struct cv_setting *s, void *arg), void *arg)
 {
 	_cleanup_free_ char *name = strdup(text);
 	struct cv_setting s;
-	char *value;
 	int err;
 
 	if (!name)
 		return -ENOMEM;
-	value = strchr(name, '=');
-	if (value)
-		*value++ = '\0';
-	err = value ? cv_setting_set(cv, name, value) : 0;
-	if (!err)
-		err = cv_setting_get(cv, name, &s);
+	part(name);
+	err = cv_setting_get(cv, name, &s);
 	return err ? err : show(&s, arg);
+}
+
+/* NAME=VALUE: `before` is what it was. */
+static int set_one(struct cv *cv, const char *text, struct cv_setting *before)
+{
+	_cleanup_free_ char *name = strdup(text);
+	const char *value;
+	int err;
+
+	if (!name)
+		return -ENOMEM;
+	value = part(name);
+	err = cv_setting_get(cv, name, before);
+	return err || !value ? err : cv_setting_set(cv, name, value);
+}
+
+static void put_back(struct cv *cv, const struct cv_setting *before)
+{
+	char text[2 * sizeof("4294967295")];
+
+	snprintf(text, sizeof(text), before->values == 1 ? "%u" : "%u %u", before->value[0],
+		 before->value[1]);
+	cv_setting_set(cv, before->name, text);
+}
+
+/* All or none: one can be refused for what the host is like. */
+static int set_all(struct cv *cv, const char **args)
+{
+	struct cv_setting before[MOST];
+	int err = 0, n = 0;
+
+	while (!err && args[n]) {
+		err = set_one(cv, args[n], &before[n]);
+		n += !err;
+	}
+	if (!err)
+		return CMD_OK;
+	err = cmd_lib_error("sysctl", NULL, err); /* says why before that is forgotten */
+	while (n-- > 0) {
+		if (strchr(args[n], '='))
+			put_back(cv, &before[n]);
+	}
+	return err;
 }
 
 /* Would every NAME=VALUE be taken? Asked before the first is, so that a wrong one changes nothing. */
@@ -72,25 +119,35 @@ static int check(const char **args)
 	return err;
 }
 
-static int run(struct cv *cv, const char **args, bool writes, bool json)
+static int show_all(struct cv *cv, const char **args, bool json)
 {
 	json_auto_t *all = json ? json_object() : NULL;
 	int (*show)(const struct cv_setting *, void *) = json ? add_json : print_text;
 	int err = 0;
 
-	if (writes && (err = cv_lock(cv, 0)))
-		return err;
 	if (!args[0])
 		err = cv_each_setting(cv, show, all);
 	for (int i = 0; !err && args[i]; i++)
-		err = one(cv, args[i], show, all);
-	if (writes)
-		cv_unlock(cv);
+		err = show_one(cv, args[i], show, all);
 	if (!err && json) {
 		json_dumpf(all, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
-	return err;
+	return err ? cmd_lib_error("sysctl", NULL, err) : CMD_OK;
+}
+
+static int run(struct cv *cv, const char **args, bool writes, bool json)
+{
+	int status, err = writes ? cv_lock(cv, 0) : 0;
+
+	if (err)
+		return cmd_lib_error("sysctl", NULL, err);
+	status = writes ? set_all(cv, args) : CMD_OK;
+	if (status == CMD_OK)
+		status = show_all(cv, args, json);
+	if (writes)
+		cv_unlock(cv);
+	return status;
 }
 
 int cmd_sysctl(int argc, char **argv)
@@ -121,7 +178,5 @@ int cmd_sysctl(int argc, char **argv)
 	err = check(args);
 	if (!err)
 		err = writes ? cv_open_or_create(&cv, NULL) : cv_open(&cv);
-	if (!err)
-		err = run(cv, args, writes, json);
-	return err ? cmd_lib_error("sysctl", NULL, err) : CMD_OK;
+	return err ? cmd_lib_error("sysctl", NULL, err) : run(cv, args, writes, json);
 }

@@ -43,7 +43,9 @@ culvert attach eth1 --mode "$door"
 forward 0
 ipvsadm -A -t "$VIP:9" -s rr
 ipvsadm -a -t "$VIP:9" -r "$R1:7" -m
-refused "to 1 first" culvert sysctl conntrack=1
+before=$(culvert sysctl)
+refused "to 1 first" culvert sysctl nat_icmp_send=1 sync_threshold="5 60" sync_ports conntrack=1
+expect "$before" culvert sysctl	# what was set before it was refused is as it was
 expect "" tables
 ipvsadm -C
 setting conntrack=1
