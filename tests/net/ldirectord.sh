@@ -16,7 +16,7 @@ six=''
 [ "$family" = 4 ] || six=6
 config=$LAB_DIR/here/$LAB.cf
 cat >"$config" <<-END
-	checktimeout = 2
+	checktimeout = $((2 * ${PATIENCE:-1}))
 	checkinterval = 1
 	checkcount = 1
 	autoreload = no

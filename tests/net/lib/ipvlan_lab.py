@@ -26,6 +26,7 @@ WAIT = 0.4                      # seconds for an answer that may never come
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 SUBNET = {"l2": ("10.0.0.", "fd00::"), "l3": ("10.1.0.", "fd01::"), "l3s": ("10.1.0.", "fd01::")}
 CLIENT, HOST = ("10.0.0.2", "fd00::2"), ("10.0.0.1", "fd00::1")
+PATIENCE = int(os.environ.get("PATIENCE", 1))
 MASTER_MAC, CLIENT_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 IP_RECVTTL, IP_PKTINFO = 12, 8  # not in the socket module
 
@@ -420,7 +421,8 @@ def expect(got, want, what):
 
 
 def within(seconds, want, what, ask):
-    """`ask()` gives what is wanted, in time."""
+    """`ask()` gives what is wanted, in time; a slow machine has PATIENCE times as long."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while (got := ask()) != want:
         if time.monotonic() > end:
