@@ -10,17 +10,19 @@ struct frag_join {
 	struct __sk_buff *skb;
 	struct whole *w;
 	struct frag_queue *q;
-	__u32 header; /* bytes before the payload in memory; a piece's may be more */
+	__u32 header; /* bytes before the payload in memory; a piece's are others */
 	__u32 offset; /* of the next piece */
 };
 
 /* A piece of the pool into memory, by way of the frame: BPF has no other way to copy so much. Its payload, bytes. */
-GLOBAL __u32 frag_join_one(struct __sk_buff *skb, struct whole *w, struct frag_piece *p,
-			   __u32 header, __u32 at)
+GLOBAL __u32 frag_join_one(struct __sk_buff *skb, struct whole *w, struct frag_piece *p, __u32 at)
 {
-	__u32 n;
+	__u32 n, header;
 
-	if (!w || !p || p->len <= header || p->len > FRAG_BYTES ||
+	if (!w || !p)
+		return 0;
+	header = p->header;
+	if (p->len <= header || p->len > FRAG_BYTES ||
 	    bpf_skb_store_bytes(skb, ETH_HLEN, p->bytes, FRAG_BYTES, 0))
 		return 0;
 	if (!w->cuts && bpf_skb_load_bytes(skb, ETH_HLEN, w->bytes + WHOLE_ROOM, 60))
@@ -46,7 +48,7 @@ static long frag_join_step(__u32 step, void *arg)
 
 	if (!p)
 		return 1;
-	n = frag_join_one(j->skb, j->w, p, j->q->header, j->header + j->offset);
+	n = frag_join_one(j->skb, j->w, p, j->header + j->offset);
 	j->offset += n;
 	return !n || j->offset >= j->q->total;
 }

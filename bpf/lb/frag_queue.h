@@ -49,7 +49,7 @@ struct frag_queue {
 	__u32 ifindex; /* ... through this device's door */
 	__u32 verdict; /* enum verdict of the whole */
 	struct conn_id conn;
-	__u32 header;  /* bytes before a piece's payload */
+	__u32 header;  /* bytes before the first piece's payload */
 	__u32 largest; /* piece, bytes of the network layer */
 	__u32 id; /* of IPv6: the fragments leave with another, for two servers' answers may have the same */
 	__u32 led;		/* 1: decided once more, by the mark of its first fragment (F3) */
@@ -60,6 +60,7 @@ struct frag_piece {
 	__u32 serial;
 	__u16 offset; /* of its payload in the packet's */
 	__u16 len;    /* of the network layer */
+	__u32 header; /* bytes before its payload: not every option is in every fragment (RFC 791, 3.1) */
 	__u8 bytes[FRAG_BYTES];
 };
 
@@ -215,11 +216,12 @@ static __noinline __u32 frag_piece_at(struct frag_queue *q, __u32 offset)
 }
 
 /* Copies the frame's network layer into the pool; the slot, or CV_NONE. */
-static __noinline __u32 frag_store(struct __sk_buff *skb, __u32 len, __u32 offset, __u32 serial)
+static __noinline __u32 frag_store(struct __sk_buff *skb, const struct flow *f, __u32 offset,
+				   __u32 serial)
 {
 	__u32 slot = __sync_fetch_and_add(&frag_ring.next, 1) % FRAG_PIECES;
 	struct frag_piece *p = bpf_map_lookup_elem(&frag_pool, &slot);
-	__u32 n;
+	__u32 n, len = f ? f->len : 0;
 
 	if (!p || !len || len > FRAG_BYTES)
 		return CV_NONE;
@@ -229,6 +231,7 @@ static __noinline __u32 frag_store(struct __sk_buff *skb, __u32 len, __u32 offse
 		return CV_NONE;
 	p->offset = offset;
 	p->len = len;
+	p->header = f->l4 - ETH_HLEN;
 	p->serial = serial;
 	return slot;
 }
@@ -244,7 +247,7 @@ static __noinline int frag_collect(struct __sk_buff *skb, struct flow *f, struct
 	if (frag_piece_at(q, g->offset) != CV_NONE) /* once more the same */
 		return false;
 	at = q->n;
-	slot = at < FRAG_MOST ? frag_store(skb, f->len, g->offset, q->serial) : CV_NONE;
+	slot = at < FRAG_MOST ? frag_store(skb, f, g->offset, q->serial) : CV_NONE;
 	if (slot == CV_NONE || at >= FRAG_MOST) {
 		q->state = FRAG_DEAD;
 		return false;

@@ -16,15 +16,20 @@
 /* ---- deciding ------------------------------------------------------------- */
 
 /* Ports and flags of the packet put together, from its first piece. */
-static __always_inline bool frag_head(struct frag_queue *q, struct flow *f, __u32 header)
+static __always_inline bool frag_head(struct frag_queue *q, struct flow *f)
 {
-	__u32 slot = frag_piece_at(q, 0), at;
+	__u32 slot = frag_piece_at(q, 0), at, header;
 	struct frag_piece *p;
 	__u8 *l4;
 
 	p = slot == CV_NONE ? NULL : bpf_map_lookup_elem(&frag_pool, &slot);
-	if (!p || p->len < header + 8 || header > FRAG_BYTES - 32)
+	if (!p)
 		return false;
+	header = p->header;
+	if (header > FRAG_BYTES - 32 || p->len < header + 8)
+		return false;
+	q->header = header;
+	f->l4 = ETH_HLEN + header;
 	at = bounded(header, FRAG_BYTES - 1);
 	if (at > FRAG_BYTES - 32)
 		return false;
@@ -48,7 +53,6 @@ static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_que
 	if (!f || !g || !q)
 		return false;
 	f->proto = g->key.proto;
-	q->header = f->l4 - ETH_HLEN;
 	q->id = ((g->key.saddr.q[0] ^ g->key.saddr.q[1] ^ g->key.id) * geo.hash_key[0]) >> 32;
 	q->verdict = V_PASS;
 	if (q->state == FRAG_DECIDED) {
@@ -58,7 +62,7 @@ static __noinline int frag_whole(struct flow *f, struct frag *g, struct frag_que
 		q->ifindex = ifindex;
 		q->state = FRAG_DECIDED;
 	}
-	if (!frag_head(q, f, q->header))
+	if (!frag_head(q, f))
 		return false;
 	if (f->v6) /* there is no fragment header in the whole */
 		f->l4 -= FRAG_HEADER6;
@@ -70,7 +74,6 @@ struct frag_release {
 	struct __sk_buff *skb;
 	struct frag_queue *q;
 	__u32 offset; /* of the next piece */
-	__u32 header; /* bytes before the payload */
 };
 
 /* The frame becomes the next piece of the packet and comes in once more. */
@@ -80,13 +83,13 @@ static long frag_release_step(__u32 step, void *arg)
 	__u32 slot = frag_piece_at(r->q, r->offset), n;
 	struct frag_piece *p = slot == CV_NONE ? NULL : bpf_map_lookup_elem(&frag_pool, &slot);
 
-	if (!p || !p->len || p->len > FRAG_BYTES)
+	if (!p || p->len <= p->header || p->len > FRAG_BYTES)
 		return 1;
 	n = bounded((__u32)p->len - 1, FRAG_BYTES - 1) + 1;
 	if (bpf_skb_change_tail(r->skb, ETH_HLEN + n, 0) ||
 	    bpf_skb_store_bytes(r->skb, ETH_HLEN, p->bytes, n, 0) || tc_again(r->skb))
 		return 1;
-	r->offset += n - r->header;
+	r->offset += n - p->header;
 	return r->offset >= r->q->total;
 }
 
@@ -96,7 +99,6 @@ static __noinline int frag_release(struct __sk_buff *skb, struct frag_queue *q)
 
 	if (!q)
 		return TC_ACT_SHOT;
-	r.header = q->header;
 	bpf_loop(q->led ? 1 : FRAG_MOST, frag_release_step, &r, 0);
 	return TC_ACT_SHOT;
 }
