@@ -15,6 +15,8 @@ cluster 2
 lab_masq
 culvert attach eth1 --mode "$door"
 on director sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+# What is forwarded back by the device that it came in by lets the kernel tell the server of a shorter way.
+on r1 sysctl -qw net.ipv4.conf.{all,eth0}.accept_redirects=0 net.ipv6.conf.{all,eth0}.accept_redirects=0
 ipvsadm -A -t "$VIP:80" -s rr
 ipvsadm -a -t "$VIP:80" -r "$R1:80" -m
 ipvsadm -A -u "$VIP:7" -s rr
