@@ -175,7 +175,8 @@ static __always_inline struct frag_queue *frag_queue_of(struct frag_work *w)
 	__builtin_memset(&w->fresh, 0, sizeof(w->fresh));
 	w->fresh.serial = __sync_fetch_and_add(&frag_ring.serial, 1) + 1;
 	w->fresh.due = READ_ONCE(clock.now) + FRAG_TIME;
-	bpf_map_update_elem(&frag_queues, &w->frag.key, &w->fresh, BPF_ANY);
+	/* Of two CPUs that have its first pieces at once both take the queue of one. */
+	bpf_map_update_elem(&frag_queues, &w->frag.key, &w->fresh, q ? BPF_ANY : BPF_NOEXIST);
 	return bpf_map_lookup_elem(&frag_queues, &w->frag.key);
 }
 

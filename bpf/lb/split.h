@@ -21,6 +21,9 @@ struct split {
 	bool fin, push; /* the last segment's */
 };
 
+/* Of the network and transport layers, with all that stands between: what is more is dropped. */
+#define HEADERS_MOST 0x7f
+
 /* A global function takes no pointers that stand in memory. */
 struct splitting {
 	struct __sk_buff *skb;
@@ -87,7 +90,7 @@ GLOBAL int split_one(struct __sk_buff *skb, struct whole *w, struct split *p)
 		return 1;
 	left = p->total - p->at;
 	n = p->size < left ? p->size : left;
-	header = bounded(p->header, 0x7f);
+	header = bounded(p->header, HEADERS_MOST);
 	if (!n || n > WHOLE_PIECE || header < sizeof(struct iphdr))
 		return 1;
 	split_ip(w, p, header + n);
@@ -129,7 +132,7 @@ GLOBAL int split_frame(struct __sk_buff *skb, struct flow *f)
 	p->header = p->l4 + (f->proto == IPPROTO_TCP ? (whole_at(w, p->l4)[12] >> 4) * 4 :
 						       sizeof(struct udphdr));
 	p->total = f->len - p->header;
-	if (f->len <= p->header || frame_blank(skb, f->v6))
+	if (f->len <= p->header || p->header > HEADERS_MOST || frame_blank(skb, f->v6))
 		return tc_drop(CV_C_DROP_ERROR);
 	bpf_loop(WHOLE_MOST / 8, split_step, &k, 0);
 	return tc_drop(p->at < p->total ? CV_C_DROP_ERROR : CV_C_FRAGMENT);
