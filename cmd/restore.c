@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,9 @@
 #include "options.h"
 #include "saved.h"
 
-#define LINE_MOST 65536
-#define WORDS_MOST 4096
+/* A slave's line is the longest: "addr ADDRESS/LENGTH" or "allow PREFIX", as many as there are. */
+#define WORDS_MOST (2 * (CV_IPV_ADDRS + CV_IPV_ALLOWS) + 64)
+#define LINE_MOST (WORDS_MOST / 2 * (INET6_ADDRSTRLEN + (int)sizeof("allow /128")))
 
 enum kind { ATTACH, SYSCTL, IPVSADM, CONN, LINK };
 

@@ -137,7 +137,7 @@ wrong 'is no state' "conn tcp $CLIENT:1 $VIP:80 80 NOSUCH left 1 timeout 1 -- -t
 wrong 'there is no such service' "conn tcp $CLIENT:1 $VIP:97 97 NONE left 1 timeout 1 -- -t $VIP:97 -r $R1:97"
 wrong 'has no such server' "conn tcp $CLIENT:1 $VIP:80 80 NONE left 1 timeout 1 -- -t $VIP:80 -r $R1:81"
 wrong 'a control character' $'sysctl \001'
-wrong 'a line is at most' "$(head -c 70000 /dev/zero | tr '\0' x)"
+wrong 'a line is at most' "$(head -c 5000000 /dev/zero | tr '\0' x)"
 wrong 'a second line' "tables --help"
 wrong 'unknown option --help' "attach --help"
 echo "hello" >"$LAB_DIR/wrong"
