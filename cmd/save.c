@@ -124,7 +124,8 @@ static int save_conn(const struct cv_conn_info *c, void *arg)
 {
 	struct save *s = arg;
 
-	if (c->in_service && !c->stale)
+	/* Without the call that it is of a template is none, and for that a line has no place. */
+	if (c->in_service && !c->stale && !c->pe_name)
 		conn_line_write(s->out, c);
 	return s->out->err;
 }

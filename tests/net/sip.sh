@@ -63,3 +63,9 @@ expect "$(heard INVITE)" heard BYE
 # Each call is listed with its Call-ID, which is once.
 expect "$(seq $calls | sed 's/.*/sip call-&@culvert/' | sort)" \
 	echo "$(ipvsadm -Lcn --persistent-conn | awk '$7 == "sip" { print $7, $8 }' | sort)"
+
+[ "${DIRECTOR:-}" != kernel ] || exit 0
+# Without its call a template is none: connections are saved, it is not.
+saved=$(culvert save -c)
+expect 0 grep -c '^conn .* template ' <<<"$saved"
+[ "$(grep -c '^conn udp' <<<"$saved")" -ge $calls ] || fail "the calls' own connections are not saved: $saved"
