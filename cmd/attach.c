@@ -72,17 +72,6 @@ static void say_done(const struct cv *cv, const struct cv_attachment *a, bool js
 	       (double)bytes / (1 << 20));
 }
 
-static int is_attached(const struct cv_attachment *a, void *arg)
-{
-	return 1;
-}
-
-/* Did nobody else begin to use what we made? */
-static bool is_unused(struct cv *cv)
-{
-	return !cv_settings(cv)->num_services && cv_each_attachment(cv, is_attached, NULL) == 0;
-}
-
 int cmd_attach(int argc, char **argv)
 {
 	bool json = false;
@@ -120,10 +109,9 @@ int cmd_attach(int argc, char **argv)
 
 	if (options_parse(&line, argc, argv, &dev, &status))
 		return status;
-	fresh = cv_open(&cv) == -ENOENT;
 	if (!if_nametoindex(dev))
 		return cmd_error("attach", "there is no device %s", dev);
-	err = cv ? 0 : cv_open_or_create(&cv, &sizes);
+	err = cmd_open(&cv, &sizes, &fresh);
 	if (err)
 		return cmd_lib_error("attach", dev, err);
 	if (!fresh && check_sizes(cv, &sizes))
@@ -131,8 +119,8 @@ int cmd_attach(int argc, char **argv)
 	err = cv_attach(cv, dev, mode, &done);
 	if (err) {
 		status = cmd_lib_error("attach", NULL, err);
-		if (fresh && is_unused(cv))
-			cv_destroy(&cv);
+		if (fresh)
+			cmd_take_away(&cv);
 		return status;
 	}
 	say_done(cv, &done, json);

@@ -44,6 +44,14 @@ __attribute__((format(printf, 2, 3))) int cmd_error(const char *name, const char
 /* While it is set, errors are about that place of a file: "culvert restore: FILE:LINE: ...". NULL: no more. */
 void cmd_place(const char *place);
 
+struct cv;
+struct cv_sizes;
+
+/* cv_open(), or cv_open_or_create() where there is none: *fresh. */
+int cmd_open(struct cv **cv, const struct cv_sizes *sizes, bool *fresh);
+/* The instance that this command has made goes again, if nobody else began to use it. */
+void cmd_take_away(struct cv **cv);
+
 /* Says what the library said of a failed call: "culvert NAME: what: why" (`what` may be NULL). */
 int cmd_lib_error(const char *name, const char *what, int err);
 

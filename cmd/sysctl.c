@@ -168,7 +168,7 @@ int cmd_sysctl(int argc, char **argv)
 	};
 	_cleanup_(cv_close) struct cv *cv = NULL;
 	const char *args[MOST + 1] = {};
-	bool writes = false;
+	bool writes = false, fresh = false;
 	int status, err;
 
 	if (options_parse(&line, argc, argv, args, &status))
@@ -177,6 +177,11 @@ int cmd_sysctl(int argc, char **argv)
 		writes |= strchr(args[i], '=') != NULL;
 	err = check(args);
 	if (!err)
-		err = writes ? cv_open_or_create(&cv, NULL) : cv_open(&cv);
-	return err ? cmd_lib_error("sysctl", NULL, err) : run(cv, args, writes, json);
+		err = writes ? cmd_open(&cv, NULL, &fresh) : cv_open(&cv);
+	if (err)
+		return cmd_lib_error("sysctl", NULL, err);
+	status = run(cv, args, writes, json);
+	if (fresh && status != CMD_OK)
+		cmd_take_away(&cv);
+	return status;
 }

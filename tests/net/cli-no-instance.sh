@@ -41,6 +41,10 @@ expect "" culvert track --once
 refused "no culvert in this network namespace" culvert detach --all
 refused "at most" culvert attach up0 --max-conns 4000000000
 refused "there is no setting" culvert sysctl nosuch=1
+# Made for a setting that then cannot be set: its lock is the third that is asked for.
+refused "No locks available" on director strace -qq -o "$LAB_DIR/trace" -e trace=flock \
+	-e inject=flock:error=ENOLCK:when=3 "$BUILD/culvert" sysctl sloppy_tcp=1
+grep -q INJECTED "$LAB_DIR/trace" || fail "nothing failed: $(cat "$LAB_DIR/trace")"
 refused "does not exist" culvert link show link nosuch
 echo "culvert-save 1" | culvert restore
 [ ! -e "/run/culvert/$cookie" ] || fail "/run/culvert/$cookie was made"
