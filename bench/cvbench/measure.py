@@ -182,13 +182,11 @@ def measure(groups, every, shares, passes, rounds, seconds):
 
     The reference is measured in every group, and its figures are those of all of them.
     """
-    at_home = {row.name for group in groups for row in group}
     reference = Result(next(row for row in every if row.name == REFERENCE))
     results = {REFERENCE: reference}
     for number, group in enumerate(groups):
         here = _measure_group(group, every, passes, rounds, seconds)
         for value in here[REFERENCE].values:
             reference.add((number, len(reference.values)), value, 1.0)
-        results.update((name, result) for name, result in here.items()
-                       if name in at_home and name != REFERENCE)
+        results.update((row.name, here[row.name]) for row in group if row.name != REFERENCE)
     return {**results, **_measure_shares(shares, passes * rounds, seconds)}
