@@ -29,7 +29,7 @@ struct about {
 	__u32 l4;
 	__u8 type; /* of the error */
 	__u8 code;
-	__u16 mtu; /* that "fragmentation needed" tells */
+	__u16 mtu;	     /* that "fragmentation needed" tells */
 	bool portless;	     /* AH or ESP */
 	struct conn_id conn; /* that it is about */
 	struct nat nat;	     /* what becomes of it, with masq */

@@ -154,17 +154,17 @@ enum cv_ipv_count {
 	CV_IPV_RX_BYTES,
 	CV_IPV_TX_PACKETS, /* out of it, to wherever */
 	CV_IPV_TX_BYTES,
-	CV_IPV_TX_LOCAL,       /* ... of these, to other slaves of the master */
-	CV_IPV_CLONES,	       /* broadcasts and multicasts copied to it */
-	CV_IPV_DROP_SOURCE,    /* from an address that is not its own */
-	CV_IPV_DROP_VLAN,      /* with a VLAN tag */
-	CV_IPV_DROP_PROTOCOL,  /* neither IP nor ARP */
+	CV_IPV_TX_LOCAL,      /* ... of these, to other slaves of the master */
+	CV_IPV_CLONES,	      /* broadcasts and multicasts copied to it */
+	CV_IPV_DROP_SOURCE,   /* from an address that is not its own */
+	CV_IPV_DROP_VLAN,     /* with a VLAN tag */
+	CV_IPV_DROP_PROTOCOL, /* neither IP nor ARP */
 	CV_IPV_DROP_MALFORMED, /* or neighbour discovery behind extension headers, or with many options */
-	CV_IPV_DROP_GROUP,     /* l3, l3s: broadcast, multicast, ARP, ND */
-	CV_IPV_DROP_PRIVATE,   /* to another slave of a private master */
-	CV_IPV_DROP_HOST,      /* to or from the host, with hostreach off */
-	CV_IPV_DROP_ROUTER,    /* l2: router advertisements and redirects */
-	CV_IPV_DROP_FORWARD,   /* of a master: what the host would have forwarded for others */
+	CV_IPV_DROP_GROUP,   /* l3, l3s: broadcast, multicast, ARP, ND */
+	CV_IPV_DROP_PRIVATE, /* to another slave of a private master */
+	CV_IPV_DROP_HOST,    /* to or from the host, with hostreach off */
+	CV_IPV_DROP_ROUTER,  /* l2: router advertisements and redirects */
+	CV_IPV_DROP_FORWARD, /* of a master: what the host would have forwarded for others */
 	CV_IPV_COUNTS = 16
 };
 

@@ -166,9 +166,8 @@ static void drop_entry(void **state)
 	check_drop_entry("half open", IPPROTO_TCP, "c:SYN", 1, true);
 	check_drop_entry("established", IPPROTO_TCP, "c:SYN c:ACK", 50, false);
 	check_drop_entry("established", IPPROTO_TCP, "c:SYN c:ACK", 70, true);
-	check_drop_entry("established, with packets",
-			 IPPROTO_TCP, "c:SYN c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK",
-			 70, false);
+	check_drop_entry("established, with packets", IPPROTO_TCP,
+			 "c:SYN c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK c:ACK", 70, false);
 	/* What ends by itself is not hurried. */
 	check_drop_entry("its client is done", IPPROTO_TCP, "c:SYN c:ACK c:FIN", 70, false);
 	check_drop_entry("UDP", IPPROTO_UDP, "c:DATA", 50, false);
@@ -201,8 +200,8 @@ static void timer(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(swept),	   cmocka_unit_test(too_late),
 	cmocka_unit_test(refreshed),	   cmocka_unit_test(clock_wraps),
-	cmocka_unit_test(changed_timeout), cmocka_unit_test(answers_refresh), cmocka_unit_test(drop_entry),
-	cmocka_unit_test(timer),
+	cmocka_unit_test(changed_timeout), cmocka_unit_test(answers_refresh),
+	cmocka_unit_test(drop_entry),	   cmocka_unit_test(timer),
 };
 
 PACKET_MAIN("expiry", NULL, tests)

@@ -169,13 +169,13 @@ static void told(void **state)
 static void expect_mtu(uint32_t mtu, uint16_t sport)
 {
 	for (int door = 0; door < DOORS; door++) {
-		const struct packet_case fits = { .what = "fits",
-						  .in = { .df = true,
-							  .payload = (uint16_t)(mtu - 40),
-							  .sport = sport },
-						  .fate = SENT,
-						  .cause = CV_C_SENT,
-						  .conns = 1 };
+		const struct packet_case fits = {
+			.what = "fits",
+			.in = { .df = true, .payload = (uint16_t)(mtu - 40), .sport = sport },
+			.fate = SENT,
+			.cause = CV_C_SENT,
+			.conns = 1
+		};
 		const struct packet_case over = { .what = "too big",
 						  .in = { .df = true,
 							  .payload = (uint16_t)(mtu - 39),
@@ -230,11 +230,8 @@ static void told_first(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(every_family),
-	cmocka_unit_test(too_big),
-	cmocka_unit_test(told),
-	cmocka_unit_test(told_first),
-	cmocka_unit_test(narrow),
+	cmocka_unit_test(every_family), cmocka_unit_test(too_big), cmocka_unit_test(told),
+	cmocka_unit_test(told_first),	cmocka_unit_test(narrow),
 };
 
 PACKET_MAIN("tunnel", NULL, tests)

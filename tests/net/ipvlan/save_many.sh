@@ -6,7 +6,7 @@ ours
 
 lab_host director
 ip -n "$LAB-director" link add up0 type veth peer name up1
-mapfile -t addresses < <(for n in {0..15}; do printf '10.77.%d.%d/32\n' $n 1; for h in {2..240}; do echo "10.77.$n.$h/32"; done; done)
+mapfile -t addresses < <(for n in {0..15}; do for h in {1..240}; do echo "10.77.$n.$h/32"; done; done)
 culvert link add link up0 name i0 type ipvlan mode l3
 culvert addr add "${addresses[@]}" dev i0
 owned() {
