@@ -57,7 +57,7 @@ static __always_inline struct place place_of(bool v6, __u64 hash)
 	at.home = scale(hash >> 32, v6 ? geo.sets6 : geo.sets4);
 	at.client = hash & CV_TAG_CLIENT;
 	at.client += negative((__u64)at.client - 1); /* 1 for 0 */
-	at.key = hash >> 14;
+	at.key = hash >> 12;
 	return at;
 }
 

@@ -24,8 +24,8 @@ static __always_inline struct cv_keys *keys_at(bool v6, __u32 set)
 #define LANES 0x0001000100010001ULL /* ... and for each quarter */
 
 /*
- * Bit 13 of each quarter: is it `four`'s client? Of ways 0, 2, 1 and 3, counted from the
- * low end. A quarter of 2^13 less anything but 0 has it not.
+ * Bit 12 of each quarter: is it `four`'s client? Of ways 0, 2, 1 and 3, counted from the
+ * low end. A quarter of 2^12 less anything but 0 has it not.
  */
 static __always_inline __u64 four_of_client(const __u64 *two, __u64 four)
 {
@@ -41,7 +41,7 @@ static __always_inline __u64 tags_of_client(const struct cv_tags *t, __u32 clien
 	const __u64 *two = (const void *)t->tag;
 	__u64 four = client * LANES;
 
-	return four_of_client(two, four) >> 13 | four_of_client(two + 2, four) >> 5;
+	return four_of_client(two, four) >> 12 | four_of_client(two + 2, four) >> 4;
 }
 
 static __always_inline __u64 tags_free(const struct cv_tags *t)

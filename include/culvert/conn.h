@@ -51,12 +51,12 @@
  *     and its virtual address and port are its service's. Among connections this is exact:
  *     CV_TAG_CLIENT determines the pair of sets together with either of them, so
  *     all that share it and a set meet under one lock; there each of them gets
- *     CV_TAG_TWIN, and from then on the set's cv_keys are compared too (45 bits with
+ *     CV_TAG_TWIN, and from then on the set's cv_keys are compared too (44 bits with
  *     the tag's). Should those be the same as well, each gets CV_TAG_NODEST and is
  *     never LIVE again. A packet of no connection could take a tag for its own.
  *     Therefore its virtual address, port and protocol are compared with the
  *     destination's (cv_dest.vip_key), so that what is for no service never is; a
- *     segment that is for it, and stray, goes with a chance of 8 in 2^13 to a server
+ *     segment that is for it, and stray, goes with a chance of 8 in 2^12 to a server
  *     of its service, which answers with RST as this host would. Where a packet
  *     without a connection makes one (UDP, sloppy_tcp), or the destination has no
  *     single virtual address, cv_keys are compared; of a real server's answer too,
@@ -76,10 +76,10 @@ struct cv_tags {
 	__u32 tag[CV_WAYS]; /* no CV_TAG_CLIENT: free */
 };
 
-#define CV_TAG_CLIENT 0x1fffU	 /* 13 bits of the client's hash, never 0 in a tag in use */
-#define CV_TAG_TWIN (1U << 13)	 /* another had the same CLIENT: cv_keys tell which it is */
-#define CV_TAG_DEST_SHIFT 14	 /* 16 bits: index of the destination, or CV_TAG_NODEST */
-#define CV_TAG_NODEST 0xffffU	 /* too large, or another had the same key, too: never LIVE */
+#define CV_TAG_CLIENT 0x0fffU	 /* 12 bits of the client's hash, never 0 in a tag in use */
+#define CV_TAG_TWIN (1U << 12)	 /* another had the same CLIENT: cv_keys tell which it is */
+#define CV_TAG_DEST_SHIFT 13	 /* 17 bits: index of the destination, or CV_TAG_NODEST */
+#define CV_TAG_NODEST 0x1ffffU	 /* too large, or another had the same key, too: never LIVE */
 #define CV_TAG_SEEN (1U << 30)	 /* of a LIVE one: a packet came since the timer was set */
 #define CV_TAG_ASKED CV_TAG_SEEN /* of one that is not: only a SYN came, as far as the tag knows */
 #define CV_TAG_LIVE (1U << 31)	 /* see C9 */

@@ -432,7 +432,7 @@ struct cv_geometry {
  * (lib/shape.h); when one comes to mean something else and stays where it is, this is counted up.
  * `culvert upgrade` takes tables over only where both are its own.
  */
-#define CV_LAYOUT_VERSION 2
+#define CV_LAYOUT_VERSION 3
 
 static inline __u32 cv_counters_at(const volatile struct cv_geometry *geo, __u32 dest, __u32 cpu)
 {

@@ -247,7 +247,7 @@ static void set_client(__u32 *tag, __u32 to)
 	*tag = (*tag & ~CV_TAG_CLIENT) | (to & CV_TAG_CLIENT);
 }
 
-/* The clients' part of tags is 16 bits and may be alike: the key decides. */
+/* The clients' part of tags is few bits and may be alike: the key decides. */
 static void same_tags(void **state)
 {
 	for (unsigned int round = 0; round < 50; round++) {

@@ -349,6 +349,36 @@ static void several_addresses(void **state)
 	assert_int_equal(table_find(path, &ack)->in_pkts, CV_IN_PKTS);
 }
 
+/* A busy connection of a destination with this index. */
+static bool live_with(uint32_t index)
+{
+	uint32_t dest;
+
+	path_reset(path);
+	path->num_dests = index;
+	dest = simple_service(path, false, IPPROTO_TCP);
+	assert_int_equal(dest, index);
+	say(&syn, 1);
+	say(&ack, 2 * BUSY - 1);
+	assert_int_equal(path_counters(path, index).inpkts, 2 * BUSY);
+	expect_audit(path);
+	return is_live(&ack);
+}
+
+/* All that the tag has room for, and the first that it has not: that goes by its entry. */
+static void many_destinations(void **state)
+{
+	struct path *few = path;
+
+	path = path_load(&(struct sizes){ .sets = 4, .max_dests = CV_TAG_NODEST + 1 });
+	assert_true(live_with(0));
+	assert_true(live_with(0x10000));
+	assert_true(live_with(CV_TAG_NODEST - 1));
+	assert_false(live_with(CV_TAG_NODEST));
+	path_free(path);
+	path = few;
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(becomes_live),
 	cmocka_unit_test(entry_untouched),
@@ -364,6 +394,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(changed_timeout),
 	cmocka_unit_test(expired),
 	cmocka_unit_test(several_addresses),
+	cmocka_unit_test(many_destinations),
 };
 
 PACKET_MAIN("live", (&(struct sizes){ .sets = 4 }), tests)
