@@ -145,14 +145,18 @@ struct cv_dest {
 	__u32 nh_cur;
 	__u32 nh_due; /* when to look the next hop up again, ticks */
 	struct cv_nexthop nh[2];
-	__u32 state;	  /* CV_DEST_OVERLOAD */
+	__u32 pmtu;	  /* of a tunnel: the MTU of the way, as a router on it has told; or 0 */
 	__u32 neigh_seen; /* when the kernel's neighbour output saw a packet last, ticks */
 	/*
 	 * cv_vip_key() of the one virtual address and port that its packets have; 0 if
 	 * they may have others (by mark, or any port). The library's.
 	 */
 	__u32 vip_key;
-	/* Second line: configuration, the library's. */
+	/*
+	 * Second line: configuration, the library's, and counts, which the data path
+	 * changes atomically: all that opening or ending a connection asks of the
+	 * destination, and a scheduler that goes through the list.
+	 */
 	union cv_addr addr;
 	__be16 port;	 /* 0: the packet's own (fwmark, any-port services) */
 	__u8 tun_type;	 /* enum cv_tun_type */
@@ -162,20 +166,19 @@ struct cv_dest {
 	__u32 next;    /* next in the service's list, or CV_NONE */
 	__u32 service; /* index, or CV_NONE: in the trash */
 	__s32 weight;
-	__u32 u_threshold;  /* -x; 0: none */
-	__u32 l_threshold;  /* -y; 0: none */
+	__u32 u_threshold; /* -x; 0: none */
+	__u32 l_threshold; /* -y; 0: none */
+	__u32 activeconns;
+	__u32 inactconns;
+	__u32 persistconns;
+	__u32 state;	  /* CV_DEST_OVERLOAD; the data path's */
+	__u32 pmtu_until; /* until when pmtu stands, ticks; the data path's */
+	/* Third line: what only the library asks for. */
 	__u32 trashed;	    /* tick when it left its service (C6) */
 	__u32 serial;	    /* of the slot: grows when it gets a new owner */
 	__u32 last_service; /* the service it was in last, by slot ... */
 	__u32 last_serial;  /* ... and cv_service.serial: its figures belong to that one */
 	__s32 last_weight;  /* the last that was not 0, since it was added (mh) */
-	/* Third line: counts, the data path's, changed atomically. */
-	__u32 activeconns;
-	__u32 inactconns;
-	__u32 persistconns;
-	/* Of a tunnel: the MTU of the way, as a router on it has told, and until when that stands; 0: none has. */
-	__u32 pmtu;
-	__u32 pmtu_until; /* ticks */
 	__u32 reserved3[11];
 	/*
 	 * Fourth line: what the destination is keyed by when it is looked for in
