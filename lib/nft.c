@@ -13,7 +13,9 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_cttimeout.h>
 
+#include "cleanup.h"
 #include "nft.h"
+#include "rtnl_internal.h"
 #include "why.h"
 
 /* A message is no longer: its lengths have 16 bits. */
@@ -148,34 +150,72 @@ int nft_commit(struct nft *n)
 	return read_acks(n);
 }
 
-int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, const char *set,
-	     mnl_cb_t each, void *arg)
-{
-	char room[32768] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh;
-	ssize_t got;
-	int rc;
+/* ---- lists ------------------------------------------------------------------------ */
 
-	n->used = 0;
-	n->last = NULL;
-	nlh = add(n, type, NLM_F_ACK | flags);
-	if (!nlh)
-		return -ENOMEM;
-	if (set)
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
-	else
-		mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
+/* A question of nf_tables, about the family inet. */
+static struct nlmsghdr *question(struct rtnl_request *q, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *nlh = rtnl_start(q, NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_ACK | flags);
+	struct nfgenmsg *gen = mnl_nlmsg_put_extra_header(nlh, sizeof(*gen));
+
+	gen->nfgen_family = NFPROTO_INET;
+	gen->version = NFNETLINK_V0;
+	return nlh;
+}
+
+static int see_generation(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(a) == NFTA_GEN_ID)
+			*(uint32_t *)arg = ntohl(mnl_attr_get_u32(a));
+	}
+	return 0;
+}
+
+/* Grows with every batch that happens in this namespace. */
+static int generation(struct rtnl *r, uint32_t *out)
+{
+	struct rtnl_request q;
+
+	question(&q, NFT_MSG_GETGEN, 0);
+	return rtnl_talk(r, &q, see_generation, out);
+}
+
+/* The kernel does not mark a map's list as broken when elements come or go: its generation tells. */
+static int ask_whole(struct rtnl *r, struct rtnl_request *q, struct rtnl_answer *a)
+{
+	uint32_t before = 0, after = 0;
+	int err;
+
+	for (int tries = 0; tries < RTNL_LIST_TRIES; tries++) {
+		err = generation(r, &before);
+		if (!err)
+			err = rtnl_ask(r, q, a);
+		if (!err)
+			err = generation(r, &after);
+		if (err || (!a->broken && before == after))
+			return err;
+	}
+	return rtnl_changed();
+}
+
+int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, const char *set,
+	     int (*each)(const struct nlmsghdr *nlh, void *arg), void *arg)
+{
+	_cleanup_(rtnl_answer_free) struct rtnl_answer a = {};
+	struct rtnl r = { n->nl, n->seq };
+	struct rtnl_request q;
+	struct nlmsghdr *nlh = question(&q, type, flags);
+	int err;
+
+	mnl_attr_put_strz(nlh, set ? NFTA_SET_ELEM_LIST_TABLE : NFTA_TABLE_NAME, table);
 	if (set)
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
-	if (mnl_socket_sendto(n->nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	do {
-		got = mnl_socket_recvfrom(n->nl, room, sizeof(room));
-		if (got < 0)
-			return -errno;
-		rc = mnl_cb_run(room, (size_t)got, n->seq, mnl_socket_get_portid(n->nl), each, arg);
-	} while (rc > MNL_CB_STOP);
-	return rc < 0 ? -errno : 0;
+	err = ask_whole(&r, &q, &a);
+	n->seq = r.seq;
+	return err ? err : rtnl_answer_each(&a, each, arg);
 }
 
 /* ---- tables, chains, maps --------------------------------------------------------- */

@@ -29,9 +29,12 @@ void nft_begin(struct nft *n);
 /* 0, or the first error of any of the messages, and then none of them has happened. */
 int nft_commit(struct nft *n);
 
-/* A list: `each` is called for every message of the answer. */
+/*
+ * A list as it was at one moment: `each` is called for every message of the answer, until it
+ * returns non-zero, which is returned. -EAGAIN: there was no such moment, again and again.
+ */
 int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, const char *set,
-	     mnl_cb_t each, void *arg);
+	     int (*each)(const struct nlmsghdr *nlh, void *arg), void *arg);
 
 /* ---- what a table is made of ------------------------------------------------------ */
 

@@ -14,9 +14,6 @@
 #include "rtnl_internal.h"
 #include "why.h"
 
-/* How often a list is asked for that changes while the kernel tells it. */
-#define LIST_TRIES 100
-
 int rtnl_open(struct rtnl *out, int netns)
 {
 	struct netns_visit visit;
@@ -102,19 +99,12 @@ static int done(const struct nlmsghdr *nlh)
 	return err < 0 ? with_text(nlh, err, MNL_ALIGN(sizeof(err))) : 0;
 }
 
-/* The messages of an answer, one after the other. */
-struct answer {
-	char *messages;
-	size_t used;
-	bool broken; /* what was listed changed meanwhile: some of it may be missing */
-};
-
-static void cleanup_answer(struct answer *a)
+void rtnl_answer_free(struct rtnl_answer *a)
 {
 	free(a->messages);
 }
 
-static int keep(struct answer *a, const struct nlmsghdr *nlh)
+static int keep(struct rtnl_answer *a, const struct nlmsghdr *nlh)
 {
 	size_t len = MNL_ALIGN(nlh->nlmsg_len);
 	char *more = realloc(a->messages, a->used + len);
@@ -129,7 +119,7 @@ static int keep(struct answer *a, const struct nlmsghdr *nlh)
 }
 
 /* One datagram. 1: there is more to come. */
-static int consume(struct rtnl *r, const char *room, int len, struct answer *a)
+static int consume(struct rtnl *r, const char *room, int len, struct rtnl_answer *a)
 {
 	const struct nlmsghdr *nlh = (const void *)room;
 
@@ -151,7 +141,7 @@ static int consume(struct rtnl *r, const char *room, int len, struct answer *a)
 	return 1;
 }
 
-static int ask(struct rtnl *r, struct rtnl_request *q, struct answer *a)
+int rtnl_ask(struct rtnl *r, struct rtnl_request *q, struct rtnl_answer *a)
 {
 	char room[32768] __attribute__((aligned(8)));
 	ssize_t len;
@@ -171,27 +161,35 @@ static int ask(struct rtnl *r, struct rtnl_request *q, struct answer *a)
 	return err;
 }
 
+int rtnl_changed(void)
+{
+	return cv_fail(-EAGAIN, "netlink: what was to be listed has changed %d times meanwhile",
+		       RTNL_LIST_TRIES);
+}
+
+int rtnl_answer_each(const struct rtnl_answer *a, rtnl_each_fn each, void *arg)
+{
+	int left = (int)a->used, stopped = 0;
+
+	for (const struct nlmsghdr *nlh = (const void *)a->messages;
+	     !stopped && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		stopped = each(nlh, arg);
+	return stopped;
+}
+
 int rtnl_talk(struct rtnl *r, struct rtnl_request *q, rtnl_each_fn each, void *arg)
 {
-	_cleanup_(cleanup_answer) struct answer a = {};
-	int err, left, stopped = 0;
+	_cleanup_(rtnl_answer_free) struct rtnl_answer a = {};
+	int err;
 
-	for (int tries = 0; tries < LIST_TRIES; tries++) {
-		err = ask(r, q, &a);
+	for (int tries = 0; tries < RTNL_LIST_TRIES; tries++) {
+		err = rtnl_ask(r, q, &a);
 		if (err || !a.broken)
 			break;
 	}
 	if (!err && a.broken)
-		err = cv_fail(-EAGAIN,
-			      "netlink: what was to be listed has changed %d times meanwhile",
-			      LIST_TRIES);
-	if (err || !each)
-		return err;
-	left = (int)a.used;
-	for (const struct nlmsghdr *nlh = (const void *)a.messages;
-	     !stopped && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-		stopped = each(nlh, arg);
-	return stopped;
+		err = rtnl_changed();
+	return err || !each ? err : rtnl_answer_each(&a, each, arg);
 }
 
 struct one_nsid {

@@ -234,7 +234,7 @@ static int see_table(const struct nlmsghdr *nlh, void *arg)
 		    !memcmp(data + 2, l->comment.text, len))
 			l->there = THE_TABLE;
 	}
-	return MNL_CB_OK;
+	return 0;
 }
 
 static int look(const struct cv *cv, struct nft *n, enum there *there)
@@ -321,7 +321,7 @@ static int see_elements(const struct nlmsghdr *nlh, void *arg)
 		mnl_attr_for_each_nested(one, a)
 			see_element(s, one);
 	}
-	return s->err ? MNL_CB_ERROR : MNL_CB_OK;
+	return s->err;
 }
 
 /* The elements of one map that are not there yet (`right`: none are). */
