@@ -30,6 +30,7 @@ struct about {
 	__u8 type; /* of the error */
 	__u8 code;
 	__u16 mtu;	     /* that "fragmentation needed" tells */
+	bool df;	     /* IPv4: the embedded packet must not be cut */
 	bool portless;	     /* AH or ESP */
 	struct conn_id conn; /* that it is about */
 	struct nat nat;	     /* what becomes of it, with masq */
@@ -105,6 +106,7 @@ static __always_inline bool about_parse(struct __sk_buff *skb, bool v6, struct a
 		a->key.caddr.v4 = ip.saddr;
 		a->key.addr.v4 = ip.daddr;
 		a->key.proto = ip.protocol;
+		a->df = ip.frag_off & bpf_htons(IP_DF);
 		a->l4 = a->at + ip.ihl * 4;
 	}
 	a->key.v6 = v6;
@@ -313,7 +315,7 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 	struct cv_conn_common *c;
 	struct cv_dest *dest;
 	struct whole *w;
-	__u32 type = 0;
+	__u32 type = 0, about_len;
 	int shim;
 
 	if (!f || !a || f->v6)
@@ -328,18 +330,23 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 		return tc_pass(CV_C_PASS_OTHER);
 	e.type = a->type;
 	e.code = a->code;
-	if (e.type == ICMP_DEST_UNREACH && e.code == ICMP_FRAG_NEEDED)
+	if (e.type == ICMP_DEST_UNREACH && e.code == ICMP_FRAG_NEEDED) {
 		e.mtu = relay_narrow(dest, a->mtu);
+		if (!a->df) /* its client lets packets be cut, and does not want to know */
+			return tc_drop(CV_C_DROP_TOOBIG);
+	}
 	f->saddr = a->key.caddr;
 	f->daddr = a->key.addr;
 	f->tos = 0;
 	w = whole_mine();
-	if (f->len <= a->at - ETH_HLEN || !w || !s ||
-	    whole_load(skb, w, a->at, f->len - (a->at - ETH_HLEN)) || icmp_write(skb, f, &e, w))
+	about_len = f->len - (a->at - ETH_HLEN);
+	if (f->len <= a->at - ETH_HLEN || !w || !s || whole_load(skb, w, a->at, about_len) ||
+	    icmp_write(skb, f, &e, w))
 		return tc_drop(CV_C_DROP_ERROR);
 	tc_lookup(skb, &f->saddr, false, &s->hop);
 	if (!s->hop.nh.ifindex)
 		return tc_drop(CV_C_DROP_NOROUTE);
+	count_out(dest, c->dest, about_len);
 	count_cause(CV_C_ANSWERED);
 	return tc_out(skb, &s->hop);
 }

@@ -229,9 +229,46 @@ static void told_first(void **state)
 	expect_told(TC_DOOR, &p, &error, (struct icmp_error){ 3, 4, 1480 });
 }
 
+/* A client that lets its packets be cut hears nothing of that, but of everything else. */
+static void may_be_cut(void **state)
+{
+	const struct packet p = { .df = false, .payload = 10 };
+
+	for (size_t i = 0; i < KINDS * DOORS; i++) {
+		const struct kind *k = &kinds[i / DOORS];
+		enum door door = (enum door)(i % DOORS);
+		struct frame error;
+		struct outcome o;
+
+		begin_kind(k);
+		error = error_about(&p, (struct icmp_error){ 3, 4, 1400 });
+		path_send(path, door, &error, 0, &o);
+		expect_equal("told", o.fate, DROPPED);
+		expect_equal("causes", (long)path_cause(path, CV_C_DROP_TOOBIG), 1);
+		expect_mtu(1400 - k->overhead, 101);
+		begin_kind(k);
+		error = error_about(&p, (struct icmp_error){ 3, 1, 0 });
+		expect_told(door, &p, &error, (struct icmp_error){ 3, 1, 0 });
+	}
+}
+
+/* What the client is told counts as a packet from the server, as long as what it is about. */
+static void counted(void **state)
+{
+	const struct packet p = { .df = true, .payload = 10 };
+	struct frame error;
+
+	begin_kind(&kinds[0]);
+	error = error_about(&p, (struct icmp_error){ 3, 1, 0 });
+	expect_told(TC_DOOR, &p, &error, (struct icmp_error){ 3, 1, 0 });
+	expect_equal("packets", (long)path_counters(path, 0).outpkts, 1);
+	expect_equal("bytes", (long)path_counters(path, 0).outbytes, 20 + 20 + 10);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(every_family), cmocka_unit_test(too_big), cmocka_unit_test(told),
-	cmocka_unit_test(told_first),	cmocka_unit_test(narrow),
+	cmocka_unit_test(told_first),	cmocka_unit_test(narrow),  cmocka_unit_test(may_be_cut),
+	cmocka_unit_test(counted),
 };
 
 PACKET_MAIN("tunnel", NULL, tests)
