@@ -9,7 +9,7 @@ ours
 
 cluster
 service -t 80 -s wrr
-load_begin
+load_begin -r "$(rate 1000)"
 
 extra="-t $VIP:80 -r 192.168.10.9:80"
 edits=(

@@ -28,12 +28,14 @@ def still_there(lab, ids):
 
 
 def upgrades(lab, newer, count):
-    """iperf3 into s1 (at 100 Mbit/s: unhindered, it fills the queues of a veth, which then drops), floods into s1 and between the slaves; how many pings there were."""
+    """iperf3 into s1 (at 100 Mbit/s: unhindered, it fills the queues of a veth, which then drops), floods into s1 and
+    between the slaves, a slow machine's slower; how many pings there were."""
     seconds = 3 * count * PATIENCE
     server = lab.start("s1", "iperf3 -s -1 -p 5201", stdout=subprocess.DEVNULL)
     time.sleep(0.3)
-    bulk = lab.start("client", f"iperf3 -c 10.1.0.11 -p 5201 -b 100M -t {seconds} -J", stdout=subprocess.PIPE)
-    floods = [lab.start(src, f"ping -q -i 0.005 -w {seconds} {dst}", stdout=subprocess.PIPE, text=True)
+    bulk = lab.start("client", f"iperf3 -c 10.1.0.11 -p 5201 -b {100 // PATIENCE}M -t {seconds} -J",
+                     stdout=subprocess.PIPE)
+    floods = [lab.start(src, f"ping -q -i {0.005 * PATIENCE} -w {seconds} {dst}", stdout=subprocess.PIPE, text=True)
               for src, dst in (("client", "10.1.0.12"), ("s1", "10.1.0.12"), ("client", "fd01::11"))]
     time.sleep(0.5)
     rx = statistics(lab)

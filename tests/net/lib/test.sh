@@ -216,6 +216,11 @@ requests() {
 	on client web -n "$@" "http://$VIP/" || true
 }
 
+# rate N: so many a second; a slow machine has a PATIENCE-th of it, which leaves time for what is tested under it.
+rate() {
+	echo $(($1 / ${PATIENCE:-1}))
+}
+
 # load_begin [OPTION...], load_end: web requests meanwhile; load_end prints web's two lines.
 load_begin() {
 	start client web "$@" "http://$VIP/" >"$LAB_DIR/load" 2>"$LAB_DIR/load.err"
