@@ -137,9 +137,21 @@ int lock_try(int dir)
 	return err;
 }
 
+/*
+ * How long to look away, by how long the wait has lasted: less and less often at first, then more
+ * and more. Who has waited longest asks most often, and so comes before those who come later.
+ */
+static void look_away(uint64_t waited)
+{
+	const uint64_t ms = 1000000, late = 50 * ms, least = 2 * ms;
+	uint64_t ns = waited < late ? ms + waited / 2 : 25 * ms * late / waited;
+	struct timespec pause = { .tv_nsec = (long)(ns < least ? least : ns) };
+
+	nanosleep(&pause, NULL);
+}
+
 int lock_take(int dir, unsigned int seconds)
 {
-	struct timespec pause = { .tv_nsec = 1000000 };
 	uint64_t begin = tick_ns(), end;
 	bool told = false;
 	int err, first = -1;
@@ -157,9 +169,7 @@ int lock_take(int dir, unsigned int seconds)
 			tell(dir);
 			told = true;
 		}
-		nanosleep(&pause, NULL);
-		if (pause.tv_nsec < 50000000)
-			pause.tv_nsec *= 2;
+		look_away(tick_ns() - begin);
 	}
 	return err ? cv_fail(err, "cannot lock the instance: %s", strerror(-err)) : 0;
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "lab.h"
 #include "lock.h"
@@ -151,6 +153,71 @@ static void holders_that_change_are_told_so(void **state)
 	close(ends[1]);
 }
 
+#define WRITERS 16
+#define TURNS 30
+
+/* One of many that come again at once: the longest that it had to wait, ns. */
+static uint64_t one_of_many(const char *path)
+{
+	const struct timespec held = { .tv_nsec = 5000000 }, away = { .tv_nsec = 200000 };
+	uint64_t longest = 0;
+
+	for (int i = 0; i < TURNS; i++) {
+		_cleanup_fd_ int dir = open(path, O_RDONLY | O_DIRECTORY);
+		uint64_t begin = tick_ns(), waited;
+
+		if (lock_take(dir, 60))
+			return UINT64_MAX;
+		waited = tick_ns() - begin;
+		longest = waited > longest ? waited : longest;
+		nanosleep(&held, NULL);
+		lock_drop(dir);
+		nanosleep(&away, NULL);
+	}
+	return longest;
+}
+
+/* The longest wait of any of them, in parts of the time that all took. */
+static double longest_of_many(void)
+{
+	char path[] = "/tmp/culvert-lock.XXXXXX";
+	uint64_t begin = tick_ns(), longest = 0, one;
+	int ends[2];
+
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(pipe(ends), 0);
+	for (int i = 0; i < WRITERS; i++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			one = one_of_many(path);
+			_exit(write(ends[1], &one, sizeof(one)) != sizeof(one));
+		}
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		assert_int_equal(read(ends[0], &one, sizeof(one)), sizeof(one));
+		assert_true(one < UINT64_MAX);
+		longest = one > longest ? one : longest;
+	}
+	while (wait(NULL) > 0)
+		;
+	rmdir(path);
+	close(ends[0]);
+	close(ends[1]);
+	return (double)longest / (double)(tick_ns() - begin);
+}
+
+/* Who has waited long comes before those who come later: nobody waits while the others have all their turns. */
+static void nobody_is_left_waiting(void **state)
+{
+	double part = 1;
+
+	for (int tries = 0; tries < 3 && part > 0.5; tries++)
+		part = longest_of_many();
+	assert_true(part <= 0.5);
+}
+
 /* Reading does not wait. */
 static void a_listing_needs_no_lock(void **state)
 {
@@ -172,6 +239,7 @@ int main(void)
 		cmocka_unit_test(a_running_holder_is_not_called_stopped),
 		cmocka_unit_test(a_waiter_gets_it),
 		cmocka_unit_test(holders_that_change_are_told_so),
+		cmocka_unit_test(nobody_is_left_waiting),
 		cmocka_unit_test(a_listing_needs_no_lock),
 	};
 
