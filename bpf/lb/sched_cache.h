@@ -7,17 +7,17 @@
  * (lblc_expiration), and in between, in a service with more than 16384
  * addresses, some of those not used for six minutes.
  *
- * K1  An address is cached for one life of a service's scheduler: the key has
+ * A1  An address is cached for one life of a service's scheduler: the key has
  *     cv_service.cache_since, which the library sets anew with every life. What
  *     was cached before is not found any more, and goes with the next sweep.
- * K2  An entry, its set and the number of entries change under the service's
+ * A2  An entry, its set and the number of entries change under the service's
  *     sched_lock. Choosing takes no lock: it may find an entry or a set without
  *     its last change, and then chooses as if it had come a moment earlier.
- * K3  A server is remembered by slot and serial, so that a slot's next owner is
+ * A3  A server is remembered by slot and serial, so that a slot's next owner is
  *     not taken for it. The kernel's reference keeps a server that was removed
  *     in the trash as long as it is cached; here it is forgotten when its slot is
  *     needed for another, two minutes after it was removed or later.
- * K4  A half hour's expiry takes effect at its minute, whenever the sweep comes
+ * A4  A half hour's expiry takes effect at its minute, whenever the sweep comes
  *     by: an entry that is found is asked first whether it should be gone.
  */
 #ifndef CULVERT_BPF_LB_SCHED_CACHE_H
@@ -33,7 +33,7 @@
 struct cache_key {
 	union cv_addr addr;
 	__u32 service;
-	__u32 since; /* K1 */
+	__u32 since; /* A1 */
 };
 
 struct cache_entry {
@@ -53,7 +53,7 @@ struct cache_member_key {
 
 struct cache_member {
 	__u32 next;   /* came before this one, or CV_NONE */
-	__u32 serial; /* K3 */
+	__u32 serial; /* A3 */
 };
 
 /* Bounds for all services together. What does not fit is scheduled all the same, and not remembered. */
