@@ -37,6 +37,7 @@ struct live {
 	union cv_addr vaddr; /* of an answer: the real server's */
 	__u32 ports;	     /* the client's low, the other's high, as in a connection */
 	__u32 len;	     /* bytes of the network layer */
+	__u32 hash;	     /* the client's, by live_find() */
 	__u8 proto;
 };
 
@@ -147,7 +148,7 @@ static __always_inline __u32 live_makes(const struct live *l)
 	return (l->proto ^ IPPROTO_TCP) | settings.sloppy_tcp;
 }
 
-static __always_inline bool live_find(bool v6, const struct live *l, struct live_at *out)
+static __always_inline bool live_find(bool v6, struct live *l, struct live_at *out)
 {
 	struct place at = conn_place(v6, &l->caddr, (__be16)l->ports, l->proto, 0);
 	struct cv_tags *t = tags_at(v6, at.home);
@@ -157,6 +158,7 @@ static __always_inline bool live_find(bool v6, const struct live *l, struct live
 	if (!t)
 		return false;
 	out->key = at.key;
+	l->hash = at.key;
 	marks = tags_of_client(t, at.client);
 	if (unlikely(!marks)) {
 		at.home = place_second(v6, &at);

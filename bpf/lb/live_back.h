@@ -31,8 +31,7 @@ static __always_inline int live_rewritten(struct xdp_md *ctx, bool v6, const str
 	return xdp_nat_out(ctx, v6, true, &f, &n, nh);
 }
 
-static __always_inline int live_answered(struct xdp_md *ctx, void *data, bool v6,
-					 const struct live *l)
+static __always_inline int live_answered(struct xdp_md *ctx, void *data, bool v6, struct live *l)
 {
 	struct cv_nexthop *nh;
 	struct live_at at;

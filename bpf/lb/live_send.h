@@ -197,7 +197,7 @@ static __always_inline int live_send_young(enum live_in in, bool v6, void *data,
 	return live_leave(in, v6, data, l, d, index, cur, method);
 }
 
-static __always_inline int live_send(enum live_in in, bool v6, void *data, const struct live *l)
+static __always_inline int live_send(enum live_in in, bool v6, void *data, struct live *l)
 {
 	struct live_at at;
 
@@ -208,18 +208,18 @@ static __always_inline int live_send(enum live_in in, bool v6, void *data, const
 }
 
 /* A frame of `size` bytes; of an skb a part may not be in sight. */
-static __always_inline int live_frame(enum live_in in, void *data, void *end, __u32 size)
+static __always_inline int live_frame(enum live_in in, void *data, void *end, __u32 size,
+				      struct live *l)
 {
 	__be16 proto = AT(__be16, data, offsetof(struct ethhdr, h_proto));
-	struct live l = {};
 
 	if (proto == bpf_htons(ETH_P_IP))
-		return live_parse(in, false, false, data, end, size, &l) ?
-			       live_send(in, false, data, &l) :
+		return live_parse(in, false, false, data, end, size, l) ?
+			       live_send(in, false, data, l) :
 			       LIVE_NOT;
 	if (proto == bpf_htons(ETH_P_IPV6))
-		return live_parse(in, true, false, data, end, size, &l) ?
-			       live_send(in, true, data, &l) :
+		return live_parse(in, true, false, data, end, size, l) ?
+			       live_send(in, true, data, l) :
 			       LIVE_NOT;
 	return LIVE_NOT;
 }
@@ -260,10 +260,15 @@ static __always_inline int live_door(struct xdp_md *ctx, __be16 proto)
 static __always_inline int live_skb(enum live_in in, struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct live l = {};
+	int rc;
 
 	if (data + ETH_HLEN > end || skb->gso_segs > 1)
 		return LIVE_NOT;
-	return live_frame(in, data, end, skb->len);
+	rc = live_frame(in, data, end, skb->len, &l);
+	if (rc != LIVE_NOT)
+		skb_hash(skb, l.hash);
+	return rc;
 }
 
 static __noinline int live_tc(struct __sk_buff *skb)

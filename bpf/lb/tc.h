@@ -281,6 +281,19 @@ static __noinline int tc_bundled_abort(struct __sk_buff *skb, struct flow *f)
 	return chunk.type == CHUNK_ABORT;
 }
 
+/* As live_skb() does, by the end that is the client's. */
+GLOBAL int tc_hash(struct __sk_buff *skb, const struct flow *f, bool reply)
+{
+	struct place at;
+
+	if (!f)
+		return -1;
+	at = conn_place(f->v6, reply ? &f->daddr : &f->saddr, reply ? f->dport : f->sport, f->proto,
+			0);
+	skb_hash(skb, at.key);
+	return 0;
+}
+
 /*
  * Sends a packet of `conn`; what sending returns for the caller to see to has an
  * error that says it. `whole`: 0, or what frag_carry() wants to know.
@@ -295,6 +308,7 @@ static __always_inline int tc_carry(struct __sk_buff *skb, struct flow *f, struc
 		if (rc == SEND_REMAKE)
 			rc = frag_remake(skb, f, conn->slot, reply);
 	} else {
+		tc_hash(skb, f, reply);
 		rc = reply ? tc_reply(skb, f, conn) : tc_send(skb, f, conn);
 		if (unlikely(rc == SEND_SPLIT))
 			return split_frame(skb, f);
