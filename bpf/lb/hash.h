@@ -104,12 +104,13 @@ static __always_inline struct place conn_place(bool v6, const union cv_addr *cad
 /*
  * A device of several queues chooses one by the skb's hash. Unless the driver has
  * brought one the kernel would go through the headers for it (skb_get_hash(), 60 ns);
- * the client's `key` does as well, if all packets of a connection have it.
+ * CV_TAG_CLIENT does as well, if all packets of a connection have it. No more than that,
+ * spread over the word: a tunnel device shows others what it has of a hash (its source port).
  */
-static __always_inline void skb_hash(struct __sk_buff *skb, __u32 key)
+static __always_inline void skb_hash(struct __sk_buff *skb, __u32 client)
 {
 	if (!skb->hash)
-		bpf_set_hash(skb, key);
+		bpf_set_hash(skb, client * 0x9e3779b1U);
 }
 
 #endif

@@ -37,7 +37,7 @@ struct live {
 	union cv_addr vaddr; /* of an answer: the real server's */
 	__u32 ports;	     /* the client's low, the other's high, as in a connection */
 	__u32 len;	     /* bytes of the network layer */
-	__u32 hash;	     /* the client's, by live_find() */
+	__u32 client;	     /* CV_TAG_CLIENT, by live_find() */
 	__u8 proto;
 };
 
@@ -158,7 +158,7 @@ static __always_inline bool live_find(bool v6, struct live *l, struct live_at *o
 	if (!t)
 		return false;
 	out->key = at.key;
-	l->hash = at.key;
+	l->client = at.client;
 	marks = tags_of_client(t, at.client);
 	if (unlikely(!marks)) {
 		at.home = place_second(v6, &at);

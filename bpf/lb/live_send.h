@@ -267,7 +267,7 @@ static __always_inline int live_skb(enum live_in in, struct __sk_buff *skb)
 		return LIVE_NOT;
 	rc = live_frame(in, data, end, skb->len, &l);
 	if (rc != LIVE_NOT)
-		skb_hash(skb, l.hash);
+		skb_hash(skb, l.client);
 	return rc;
 }
 

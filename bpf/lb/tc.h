@@ -290,7 +290,7 @@ GLOBAL int tc_hash(struct __sk_buff *skb, const struct flow *f, bool reply)
 		return -1;
 	at = conn_place(f->v6, reply ? &f->daddr : &f->saddr, reply ? f->dport : f->sport, f->proto,
 			0);
-	skb_hash(skb, at.key);
+	skb_hash(skb, at.client);
 	return 0;
 }
 
