@@ -170,13 +170,15 @@ static int parse_request(struct ipvlan_args *a, struct request *r, bool add)
 	return 0;
 }
 
-static void warn_of_ipv6(const struct ipvlan_args *a, const struct request *r)
+static bool warn_of_ipv6(const char *command, const struct request *r)
 {
-	if (r->mode == CV_IPV_L3S && cv_ipv_needs_forwarding6())
-		fprintf(stderr,
-			"culvert %s: note: before Linux 6.17 IPv6 crosses the host only with "
-			"net.ipv6.conf.all.forwarding=1\n",
-			a->command);
+	if (r->mode != CV_IPV_L3S || !cv_ipv_needs_forwarding6())
+		return false;
+	fprintf(stderr,
+		"culvert %s: note: before Linux 6.17 IPv6 crosses the host only with "
+		"net.ipv6.conf.all.forwarding=1\n",
+		command);
+	return true;
 }
 
 static int add(struct cv_ipv *v, const struct ipvlan_args *a, const struct request *r)
@@ -224,7 +226,7 @@ static int link_add(struct ipvlan_args *a)
 		err = add(v, a, &r);
 	if (err)
 		return ipvlan_failed(a, err);
-	warn_of_ipv6(a, &r);
+	warn_of_ipv6(a->command, &r);
 	return CMD_OK;
 }
 
@@ -288,9 +290,12 @@ int link_request_run(struct cv_ipv *v, const struct link_request *l)
 
 	if (err)
 		ipvlan_failed(&l->args, err);
-	else
-		warn_of_ipv6(&l->args, &l->r);
 	return err;
+}
+
+bool link_request_warn(const struct link_request *l)
+{
+	return warn_of_ipv6("restore", &l->r);
 }
 
 /* The slave that is meant, in an instance that is open for editing. */
@@ -371,7 +376,7 @@ static int link_set(struct ipvlan_args *a)
 		take_back(v, &link, &r, &done);
 		return CMD_FAILED;
 	}
-	warn_of_ipv6(a, &r);
+	warn_of_ipv6(a->command, &r);
 	return CMD_OK;
 }
 

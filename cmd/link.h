@@ -18,6 +18,9 @@ int link_request_new(struct link_request **out, int argc, char **argv);
 void link_request_free(struct link_request **r);
 int link_request_run(struct cv_ipv *v, const struct link_request *r);
 
+/* Says, once it is done, what this kernel does not do for such a slave. Was there anything? */
+bool link_request_warn(const struct link_request *r);
+
 /* The first lines of an entry, as ip(8) has them, and the members of its JSON object. */
 void link_print_head(const struct cv_ipv_link *link);
 json_t *link_json(const struct cv_ipv_link *link);

@@ -413,6 +413,15 @@ static int do_all(struct restore *r, struct cv_restore *begun)
 	return err ? failed("restore", err) : 0;
 }
 
+/* Once for all slaves, and nothing if it failed: then there is one line, which says why. */
+static void warn_of_links(const struct restore *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->items[i].kind == LINK && link_request_warn(r->items[i].link.request))
+			return;
+	}
+}
+
 static int carry_out(struct restore *r, bool if_empty)
 {
 	_cleanup_(cv_restore_end) struct cv_restore *begun = NULL;
@@ -422,7 +431,10 @@ static int carry_out(struct restore *r, bool if_empty)
 		return CMD_OK;
 	if (err)
 		return cmd_lib_error("restore", NULL, err);
-	return do_all(r, begun) ? CMD_FAILED : CMD_OK;
+	if (do_all(r, begun))
+		return CMD_FAILED;
+	warn_of_links(r);
+	return CMD_OK;
 }
 
 static void cleanup_file(FILE **f)
