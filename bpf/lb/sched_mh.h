@@ -27,12 +27,7 @@ static long mh_step(__u32 step, void *arg)
 	__u32 dest = table_at(w->service, mh_slot(w->client + w->slot));
 
 	w->slot = w->slot + 1 < CV_MH_SLOTS ? w->slot + 1 : 0;
-	if (dest == CV_NONE)
-		return 1;
-	if (!table_usable(w->service, dest))
-		return 0;
-	w->chosen = dest;
-	return 1;
+	return table_take(w->service, dest, &w->chosen);
 }
 
 static __noinline __u32 sched_mh(struct cv_service *svc, __u32 service, const struct flow *f)

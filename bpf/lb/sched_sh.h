@@ -20,12 +20,7 @@ static long sh_step(__u32 step, void *arg)
 	struct sh_walk *w = arg;
 	__u32 dest = table_at(w->service, w->slot++ % CV_SH_SLOTS);
 
-	if (dest == CV_NONE)
-		return 1;
-	if (!table_usable(w->service, dest))
-		return 0;
-	w->chosen = dest;
-	return 1;
+	return table_take(w->service, dest, &w->chosen);
 }
 
 static __noinline __u32 sched_sh(struct cv_service *svc, __u32 service, const struct flow *f)

@@ -26,6 +26,17 @@ static __always_inline bool table_usable(__u32 service, __u32 dest)
 	return d && dest_usable_by(d, service);
 }
 
+/* A walk's next server: 1, if that is the one (`chosen`) or there is none. */
+static __always_inline long table_take(__u32 service, __u32 dest, __u32 *chosen)
+{
+	if (dest == CV_NONE)
+		return 1;
+	if (!table_usable(service, dest))
+		return 0;
+	*chosen = dest;
+	return 1;
+}
+
 /* The source port, where the protocol has ports and the service's flag asks for it. */
 static __always_inline __u32 table_port(const struct cv_service *svc, const struct flow *f)
 {

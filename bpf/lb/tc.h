@@ -336,6 +336,41 @@ static __noinline int tc_stray(struct __sk_buff *skb, struct flow *f)
 	return s->hop.nh.ifindex && f->ttl > 1 ? STRAY_FORWARDED : STRAY_NOT;
 }
 
+/* What becomes of it: decide(), and what only tc can tell. */
+static __always_inline enum verdict tc_decide(struct __sk_buff *skb, struct flow *f, bool whole,
+					      struct decision *d, struct conn_ref *conn,
+					      enum stray *stray)
+{
+	bool begun = false;
+	enum verdict v;
+
+	if (f->proto == IPPROTO_SCTP && !whole &&
+	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) &&
+	    tc_bundled_abort(skb, f))
+		f->sctp_event = SCTP_BUNDLED_ABORT;
+	if (perhaps_begins() && tc_begins(skb, f, d, whole))
+		begun = take_conn(f->v6, d, true, conn);
+	else if (perhaps_stray())
+		*stray = tc_stray(skb, f);
+	v = unlikely(begun)	      ? V_REPLY :
+	    unlikely(*stray)	      ? V_UNREACH :
+	    is_ipsec(f->proto, f->v6) ? decide_related(f, d, conn) :
+	    f->v6		      ? decide(f, true, false, d, conn) :
+					decide(f, false, false, d, conn);
+	if (v == V_CALL) {
+		v = tc_call(skb, f, d, whole);
+		if (v == V_SEND)
+			take_conn(f->v6, d, false, conn);
+	}
+	if (unlikely(v == V_UNREACH && d->bypass) && !whole && tc_elsewhere(skb, f)) {
+		v = open_bypass(f, d);
+		if (v == V_SEND)
+			v = f->v6 ? take_conn(true, d, false, conn) :
+				    take_conn(false, d, false, conn);
+	}
+	return v;
+}
+
 /* `whole`: f is a packet put together of fragments, of which skb is one. */
 static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, bool whole)
 {
@@ -348,34 +383,10 @@ static __always_inline int tc_balance(struct __sk_buff *skb, struct flow *f, boo
 	struct conn_ref conn = {};
 	__u32 otherwise = CV_C_DROP_NODEST, how;
 	enum stray stray = STRAY_NOT;
-	bool reply, begun = false;
-	enum verdict v;
+	enum verdict v = tc_decide(skb, f, whole, &d, &conn, &stray);
+	bool reply;
 	int rc;
 
-	if (f->proto == IPPROTO_SCTP && !whole &&
-	    (f->sctp_event == SCTP_COOKIE_ECHO || f->sctp_event == SCTP_COOKIE_ACK) &&
-	    tc_bundled_abort(skb, f))
-		f->sctp_event = SCTP_BUNDLED_ABORT;
-	if (perhaps_begins() && tc_begins(skb, f, &d, whole))
-		begun = take_conn(f->v6, &d, true, &conn);
-	else if (perhaps_stray())
-		stray = tc_stray(skb, f);
-	v = unlikely(begun)	      ? V_REPLY :
-	    unlikely(stray)	      ? V_UNREACH :
-	    is_ipsec(f->proto, f->v6) ? decide_related(f, &d, &conn) :
-	    f->v6		      ? decide(f, true, false, &d, &conn) :
-					decide(f, false, false, &d, &conn);
-	if (v == V_CALL) {
-		v = tc_call(skb, f, &d, whole);
-		if (v == V_SEND)
-			take_conn(f->v6, &d, false, &conn);
-	}
-	if (unlikely(v == V_UNREACH && d.bypass) && !whole && tc_elsewhere(skb, f)) {
-		v = open_bypass(f, &d);
-		if (v == V_SEND)
-			v = f->v6 ? take_conn(true, &d, false, &conn) :
-				    take_conn(false, &d, false, &conn);
-	}
 	if (unlikely(whole) && v != V_SEND && v != V_REPLY &&
 	    !(v == V_UNREACH && frag_join(skb, f)))
 		return frag_settle(skb, v);
