@@ -30,7 +30,8 @@ const struct command commands[] = {
 static void usage(FILE *to)
 {
 	fputs("usage: culvert [-j] COMMAND [ARGUMENT...]\n"
-	      "       culvert COMMAND --help\n\n",
+	      "       culvert COMMAND --help\n"
+	      "       culvert --version\n\n",
 	      to);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(to, "  %-12s %s\n", c->name, c->help);

@@ -21,14 +21,14 @@
 #include "text.h"
 
 static const char help[] =
-	"usage: culvert track [--once] [--quiet] [-j|--json]\n"
+	"usage: culvert track [--once] [-q|--quiet] [-j|--json]\n"
 	"\n"
 	"Follows the addresses that tenants set on their slaves, and lets the slaves follow their\n"
 	"master's MAC address, MTU and carrier, until it is stopped. One line for each thing it does.\n"
 	"\n"
-	"  --once   brings everything up to date and ends\n"
-	"  --quiet  says nothing\n"
-	"  --json   a JSON object on each line\n";
+	"      --once   brings everything up to date and ends\n"
+	"  -q, --quiet  says nothing\n"
+	"  -j, --json   a JSON object on each line\n";
 
 struct options {
 	bool once, quiet, json;

@@ -112,7 +112,7 @@ _culvert_ipvsadm() {
 
 _culvert_attach() {
 	case $prev in
-	--mode) _culvert_offer auto xdp tc ;;
+	-m | --mode) _culvert_offer auto xdp tc ;;
 	--max-conns | --max-conns6 | --max-services | --max-dests) ;;
 	*)
 		_culvert_offer "$(_culvert_devices)" --mode --max-conns --max-conns6 --max-services \
