@@ -71,7 +71,8 @@ static __always_inline struct icmp_error icmp_too_big(bool v6, __u32 mtu)
 
 /*
  * As many errors as net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst allow by
- * default, per CPU: a thousand a second after a burst of fifty.
+ * default, per CPU: a thousand a second after a burst of fifty. Those by which a
+ * sender learns the way's MTU are not limited (icmpv4_mask_allow(), icmpv6_mask_allow()).
  */
 #define ICMP_PER_TICK (1000 / CV_HZ)
 #define ICMP_BURST 50
@@ -88,11 +89,14 @@ struct {
 	__type(value, struct icmp_credit);
 } icmp_credits SEC(".maps");
 
-static __always_inline bool icmp_allowed(void)
+static __always_inline bool icmp_allowed(const struct icmp_error *e)
 {
 	__u32 zero = 0, now = READ_ONCE(clock.now), passed;
-	struct icmp_credit *credit = bpf_map_lookup_elem(&icmp_credits, &zero);
+	struct icmp_credit *credit;
 
+	if (e->mtu)
+		return true;
+	credit = bpf_map_lookup_elem(&icmp_credits, &zero);
 	if (!credit)
 		return false;
 	passed = now - credit->tick;

@@ -335,6 +335,8 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 		if (!a->df) /* its client lets packets be cut, and does not want to know */
 			return tc_drop(CV_C_DROP_TOOBIG);
 	}
+	if (!icmp_allowed(&e))
+		return tc_drop(e.type == ICMP_TIME_EXCEEDED ? CV_C_DROP_TTL : CV_C_DROP_NOROUTE);
 	f->saddr = a->key.caddr;
 	f->daddr = a->key.addr;
 	f->tos = 0;

@@ -25,7 +25,7 @@ GLOBAL int tc_answer(struct __sk_buff *skb, struct flow *f, struct icmp_error *e
 {
 	struct tc_scratch *s = tc_scratch();
 
-	if (!f || !e || !s || skb->gso_segs > 1 || !icmp_allowed())
+	if (!f || !e || !s || skb->gso_segs > 1 || !icmp_allowed(e))
 		return tc_drop(otherwise);
 	tc_route(skb, &f->saddr, e->router ? NULL : &f->daddr, f->v6, &s->hop);
 	if (e->router && s->hop.src.q[0] | s->hop.src.q[1])

@@ -231,9 +231,32 @@ static void error_rate(void **state)
 	assert_int_equal(case_play(path, TC_DOOR, &answered), 0);
 }
 
+/* But whoever learns the MTU by them is told each time. */
+static void mtu_is_always_told(void **state)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct outcome o;
+		struct frame f;
+
+		path_reset(path);
+		both_families(path);
+		frame_build(&f, &(struct packet){ .v6 = v6, .df = !v6, .payload = 1600 });
+		for (unsigned int n = 0; n < 200 * path->geo.ncpus; n++) {
+			path_send(path, TC_DOOR, &f, 0, &o);
+			expect_equal("told", o.fate, SENT);
+		}
+		expect_equal("told", (long)path_cause(path, CV_C_ANSWERED), 200 * path->geo.ncpus);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(no_server), cmocka_unit_test(no_answer),  cmocka_unit_test(ttl),
-	cmocka_unit_test(mtu),	     cmocka_unit_test(mtu_of_gso), cmocka_unit_test(error_rate),
+	cmocka_unit_test(no_server),
+	cmocka_unit_test(no_answer),
+	cmocka_unit_test(ttl),
+	cmocka_unit_test(mtu),
+	cmocka_unit_test(mtu_of_gso),
+	cmocka_unit_test(error_rate),
+	cmocka_unit_test(mtu_is_always_told),
 };
 
 PACKET_MAIN("limits", NULL, tests)

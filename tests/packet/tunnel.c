@@ -265,10 +265,32 @@ static void counted(void **state)
 	expect_equal("bytes", (long)path_counters(path, 0).outbytes, 20 + 20 + 10);
 }
 
+/* No more errors than the director itself would send: fifty at once. */
+static void limited(void **state)
+{
+	const struct packet p = { .df = true, .payload = 10 };
+	const struct icmp_error e = { 3, 1, 0 };
+	struct frame error;
+	struct outcome o;
+	unsigned int n;
+
+	begin_kind(&kinds[0]);
+	error = error_about(&p, e);
+	for (n = 0; n < 200; n++) {
+		path_send(path, TC_DOOR, &error, 0, &o);
+		if (o.fate != SENT)
+			break;
+	}
+	assert_true(n >= 50 && n <= 50 * path->geo.ncpus);
+	expect_equal("causes", (long)path_cause(path, CV_C_DROP_NOROUTE), 1);
+	path_advance(path, 1);
+	expect_told(TC_DOOR, &p, &error, e);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(every_family), cmocka_unit_test(too_big), cmocka_unit_test(told),
 	cmocka_unit_test(told_first),	cmocka_unit_test(narrow),  cmocka_unit_test(may_be_cut),
-	cmocka_unit_test(counted),
+	cmocka_unit_test(counted),	cmocka_unit_test(limited),
 };
 
 PACKET_MAIN("tunnel", NULL, tests)
