@@ -188,6 +188,36 @@ static void mtu(void **state)
 	assert_true(played >= 20);
 }
 
+/* RFC 791, 3.1: an option without the bit "copied" stands in the first fragment only. The last is what comes out here. */
+static void options_of_fragments(void **state)
+{
+	static const uint8_t in[8] = { 0x88, 4, 1, 1, 0x1e, 4, 1, 1 };
+	static const uint8_t last[8] = { 0x88, 4, 1, 1, 1, 1, 1, 1 };
+	const struct packet p = {
+		.proto = IPPROTO_UDP,
+		.payload = 1400,
+		.options = 2,
+		.patch = { { 20, in[0] }, { 21, in[1] }, { 24, in[4] }, { 25, in[5] } }
+	};
+	const uint8_t *ip;
+	struct outcome o;
+	struct frame f;
+
+	world_ip("link set real0 mtu 1300");
+	path_reset(path);
+	both_families(path);
+	frame_build(&f, &p);
+	ip = f.data + ETH_LEN;
+	assert_memory_equal(ip + 20, in, sizeof(in));
+	path_send(path, TC_DOOR, &f, 0, &o);
+	world_ip("link set real0 mtu 1500");
+	expect_equal("sent", o.fate, SENT);
+	ip = o.out.data + ETH_LEN;
+	expect_equal("header", ip[0], 0x47);
+	expect_equal("offset", (ip[6] << 8 | ip[7]) * 8, (1300 - 28) / 8 * 8);
+	assert_memory_equal(ip + 20, last, sizeof(last));
+}
+
 /* A GSO packet is judged by what it will be cut into. */
 static void mtu_of_gso(void **state)
 {
@@ -257,6 +287,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(mtu_of_gso),
 	cmocka_unit_test(error_rate),
 	cmocka_unit_test(mtu_is_always_told),
+	cmocka_unit_test(options_of_fragments),
 };
 
 PACKET_MAIN("limits", NULL, tests)
