@@ -283,8 +283,10 @@ static int open_rest(struct cv_ipv *v, enum cv_ipv_open how, bool check)
 int ipv_open(struct cv_ipv **out, enum cv_ipv_open how, bool check)
 {
 	_cleanup_(cv_ipv_close) struct cv_ipv *v = new_handle();
-	int err = v ? open_instance(v, how) : cv_plain(-ENOMEM);
+	int err;
 
+	why_listen();
+	err = v ? open_instance(v, how) : cv_plain(-ENOMEM);
 	if (!err)
 		err = open_rest(v, how, check);
 	if (!err)
@@ -311,7 +313,6 @@ int ipv_open_in(int instance, enum cv_ipv_open how, struct cv_ipv **out)
 
 int cv_ipv_open(struct cv_ipv **out, enum cv_ipv_open how)
 {
-	why_listen();
 	return ipv_open(out, how, true);
 }
 

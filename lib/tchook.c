@@ -203,22 +203,6 @@ static int qdisc_make(int links, uint32_t ifindex, struct bpf_tc_hook *hook, int
 	return err == -EEXIST ? bpffs_remove(links, pin.name) : err;
 }
 
-static int clsact_attach(int links, uint32_t ifindex, enum tchook_way way, int prog)
-{
-	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
-		    .prog_fd = prog);
-	int err = qdisc_make(links, ifindex, &hook, prog);
-
-	if (err)
-		return cv_fail(err, "cannot make a clsact qdisc: %s", strerror(-err));
-	err = bpffs_pin(links, pin_of(ifindex, clsact_pin[way]).name, prog);
-	step();
-	if (!err)
-		err = bpf_tc_attach(&hook, &opts);
-	return err ? cv_fail(err, "cannot add a filter to clsact: %s", strerror(-err)) : 0;
-}
-
 static __u32 prog_id(int fd)
 {
 	struct bpf_prog_info info = {};
@@ -227,38 +211,38 @@ static __u32 prog_id(int fd)
 	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.id : 0;
 }
 
-static bool is_pinned_as(int links, uint32_t ifindex, const char *what, __u32 id)
+/* 1: the program of this pin has that id; 0: it has not, or there is none; or why it is not known. */
+static int is_pinned_as(int links, uint32_t ifindex, const char *what, __u32 id)
 {
 	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, what).name);
+	__u32 own = prog_id(prog);
 
-	return id && prog_id(prog) == id;
+	if (prog < 0)
+		return prog == -ENOENT ? 0 : prog;
+	return own ? own == id : -errno;
+}
+
+/* What the kernel says of a filter, device or qdisc that is not there. */
+static int unless_absent(int err)
+{
+	return err == -ENOENT || err == -ENODEV || err == -EINVAL ? 0 : err;
 }
 
 /*
- * Is the filter at our place our program, or the one that was about to replace it?
- * (Another device may have the ifindex by now.)
+ * 1: the filter at our place is our program, or the one that was about to replace it; 0: there is
+ * none, or it is another's (another device may have the ifindex by now); or why it is not known:
+ * who takes either for granted leaves a filter that nobody knows, or takes away what is there.
  */
-static bool clsact_ours(int links, uint32_t ifindex, enum tchook_way way)
+static int clsact_ours(int links, uint32_t ifindex, enum tchook_way way)
 {
 	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	int ours = bpf_tc_query(&hook, &opts);
 
-	return bpf_tc_query(&hook, &opts) == 0 &&
-	       (is_pinned_as(links, ifindex, clsact_pin[way], opts.prog_id) ||
-		is_pinned_as(links, ifindex, clsact_next[way], opts.prog_id));
-}
-
-/* Likewise: gone is what the kernel says is not there, or is another's. */
-static bool clsact_gone(int links, uint32_t ifindex, enum tchook_way way)
-{
-	_cleanup_fd_ int prog = bpffs_get(links, pin_of(ifindex, clsact_pin[way]).name);
-	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
-	int err = bpf_tc_query(&hook, &opts);
-
-	if (err)
-		return err == -ENOENT || err == -ENODEV || err == -EINVAL;
-	return prog_id(prog) && !clsact_ours(links, ifindex, way);
+	if (ours)
+		return unless_absent(ours);
+	ours = is_pinned_as(links, ifindex, clsact_pin[way], opts.prog_id);
+	return ours ? ours : is_pinned_as(links, ifindex, clsact_next[way], opts.prog_id);
 }
 
 /* The pin `what` becomes one of this program, in one step. */
@@ -282,10 +266,10 @@ static int clsact_replace(int links, uint32_t ifindex, enum tchook_way way, int 
 	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
 		    .prog_fd = prog, .flags = BPF_TC_F_REPLACE);
-	int err;
+	int err = clsact_ours(links, ifindex, way);
 
-	if (!clsact_ours(links, ifindex, way))
-		return 0;
+	if (err <= 0)
+		return err;
 	err = pin_next(links, ifindex, clsact_next[way], prog);
 	if (!err)
 		err = bpf_tc_attach(&hook, &opts);
@@ -335,14 +319,17 @@ static int clsact_detach(int links, uint32_t ifindex, enum tchook_way way)
 	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
 	struct bpf_tc_hook both = hook_of(ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
-	int err;
+	int err = clsact_ours(links, ifindex, way);
 
-	if (clsact_ours(links, ifindex, way))
-		bpf_tc_detach(&hook, &opts);
+	if (err > 0)
+		err = unless_absent(bpf_tc_detach(&hook, &opts));
+	if (err)
+		return err;
 	/* Of both directions, libbpf destroys the qdisc itself. */
 	if (pinned(links, ifindex, "qdisc") && !qdisc_used(ifindex))
-		bpf_tc_hook_destroy(&both);
-	err = bpffs_remove(links, pin_of(ifindex, clsact_next[way]).name);
+		err = unless_absent(bpf_tc_hook_destroy(&both));
+	if (!err)
+		err = bpffs_remove(links, pin_of(ifindex, clsact_next[way]).name);
 	if (!err)
 		err = bpffs_remove(links, pin_of(ifindex, "qdisc-next").name);
 	if (!err)
@@ -351,6 +338,28 @@ static int clsact_detach(int links, uint32_t ifindex, enum tchook_way way)
 	if (err || pinned(links, ifindex, clsact_pin[way == TC_IN ? TC_OUT : TC_IN]))
 		return err;
 	return bpffs_remove(links, pin_of(ifindex, "qdisc").name);
+}
+
+/* What was begun is taken back when it fails: the qdisc would stay, and its pin. */
+static int clsact_attach(int links, uint32_t ifindex, enum tchook_way way, int prog)
+{
+	struct bpf_tc_hook hook = hook_of(ifindex, clsact_point[way]);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = prog);
+	const char *what = "make a clsact qdisc";
+	int err = qdisc_make(links, ifindex, &hook, prog);
+
+	if (!err) {
+		what = "add a filter to clsact";
+		err = bpffs_pin(links, pin_of(ifindex, clsact_pin[way]).name, prog);
+		step();
+	}
+	if (!err)
+		err = bpf_tc_attach(&hook, &opts);
+	if (!err)
+		return 0;
+	clsact_detach(links, ifindex, way);
+	return cv_fail(err, "cannot %s: %s", what, strerror(-err));
 }
 
 /* ---- either --------------------------------------------------------------- */
@@ -389,6 +398,6 @@ bool tchook_find(int links, uint32_t ifindex, enum tchook_way way, bool *tcx, bo
 	*tcx = pinned(links, ifindex, tcx_pin[way]);
 	if (!*tcx && !pinned(links, ifindex, clsact_pin[way]))
 		return false;
-	*gone = *tcx ? tcx_gone(links, ifindex, way) : clsact_gone(links, ifindex, way);
+	*gone = *tcx ? tcx_gone(links, ifindex, way) : !clsact_ours(links, ifindex, way);
 	return true;
 }

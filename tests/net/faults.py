@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# doors: edit edit6 mark mark6 clear sysctl conntrack untrack masq attach detach first link unlink mode addr addr6 upgrade restore save remove
+# doors: edit edit6 mark mark6 clear sysctl conntrack untrack masq attach detach first link unlink mode addr addr6 upgrade restore save remove clsact-save clsact-detach clsact-conntrack clsact-untrack clsact-upgrade clsact-unlink
 # seconds: 3600
 """Commands that are killed, and commands whose system calls fail, at every instant that matters: before each of the
 calls that change something or get memory. Afterwards everything is as before the command, or as after it, whichever the
@@ -78,6 +78,9 @@ SCENARIOS = {
     "save": Scenario("save -c -o {dir}/again", ["rm {dir}/again"], [*BASE, SLAVE], 8),
     "remove": Scenario("detach --all", BASE, BASE, 5, True),
 }
+# As before Linux 6.6, where a filter of clsact is ours if its program is the one that is pinned.
+SCENARIOS.update({f"clsact-{name}": SCENARIOS[name]._replace(some=some) for name, some in (
+    ("save", 120), ("detach", 16), ("conntrack", 12), ("untrack", 12), ("upgrade", 5), ("unlink", 8))})
 
 
 ROUND = 12      # calls, at most
@@ -136,9 +139,9 @@ class Faults:
         shown += ip("host", "rule")[1].splitlines() + ip("host", "-6 rule")[1].splitlines()
         shown += ip("host", "route show table all proto 67")[1].splitlines()
         shown += ip("host", "-6 route show table all proto 67")[1].splitlines()
-        shown.append(re.sub(r"\bid \d+|prog_id \d+|link_id \d+|\(\d+\)|cvslave\d+",
-                            "", self.lab.run("host", "bpftool net list")[1]))
-        shown.append(self.lab.run("host", "tc filter show dev e0 ingress")[1])
+        for command in "bpftool net list", "tc filter show dev e0 ingress":
+            shown.append(re.sub(r"\bid \d+|prog_id \d+|link_id \d+|\(\d+\)|:\[\d+\]|cvslave\d+",
+                                "", self.lab.run("host", command)[1]))
         # Without the maps' elements: one of a destination that did not come to be may stay (lib/tracked.h, K2).
         shown.append(self.lab.run("host", "nft -t list ruleset")[1])
         for key in ("ipv4.conf.lo.forwarding", "ipv4.conf.e0.forwarding", "ipv6.conf.lo.forwarding"):
@@ -259,6 +262,8 @@ class Faults:
 
     def run(self, name):
         scenario = SCENARIOS[name]
+        if name.startswith("clsact-"):
+            os.environ["CULVERT_NO_TCX"] = "1"
         random.seed(name)
         pristine = self.state()
         self.do(scenario.setup)
@@ -322,6 +327,7 @@ def main():
             for one in ALL:
                 faults.culvert(one)
             for name in chosen:
+                os.environ.pop("CULVERT_NO_TCX", None)
                 faults.run(name)
             figures(faults.done)
             print(", ".join(f"{count} {what}" for what, count in faults.done.items()))
