@@ -286,8 +286,10 @@ int cv_open_or_create(struct cv **out, const struct cv_sizes *sizes)
 	/* A copy of the descriptor, so that the lock stays until it is clear that the instance opens. */
 	own = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	err = own < 0 ? cv_plain(-errno) : instance_open(own, true, out);
-	if (err && made)
+	if (err && made) {
 		load_undo(dir);
+		instance_remove_unused(dir);
+	}
 	lock_drop(dir);
 	return err;
 }

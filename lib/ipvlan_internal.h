@@ -39,6 +39,7 @@ struct cv_ipv {
 	bool locked;
 	bool lent;  /* the lock is a caller's: what stays when it is given up is for him to say */
 	bool known; /* the tables are laid out as in this culvert, and mapped */
+	bool fresh; /* they have only just been made, and not been mapped */
 	int maps[IPV_MAPS];
 	struct cv_ipv_master *masters; /* shared with the data path */
 	struct cv_ipv_slave *slaves;

@@ -202,7 +202,10 @@ static int open_dir(struct cv_ipv *v, enum cv_ipv_open how)
 	if (err != -ENOENT || how != CV_IPV_CREATE)
 		return err;
 	err = load(v->instance);
-	return err ? err : bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
+	if (err)
+		return err;
+	v->fresh = true;
+	return bpffs_subdir(v->instance, DIR_NAME, false, &v->dir);
 }
 
 /* Whoever has the lock first cleans up after those who were killed with it. */
@@ -225,6 +228,14 @@ bool cv_ipv_unused(const struct cv_ipv *v)
 	return true;
 }
 
+/* Tables that could not be opened or read may have slaves in them, unless they have only just been made. */
+static bool is_empty(const struct cv_ipv *v)
+{
+	if (v->known)
+		return cv_ipv_unused(v);
+	return v->fresh || (v->dir < 0 && bpffs_absent(v->instance, DIR_NAME));
+}
+
 /*
  * Under a lock of our own: without slaves the data path is nobody's, be it that the last one has gone, that the first
  * one was refused or that a killed command left it.
@@ -233,10 +244,7 @@ static void leave(struct cv_ipv *v)
 {
 	_cleanup_(why_put_back) struct why_kept why = why_keep();
 
-	/* Tables that could not be opened or read may have slaves in them. */
-	if (v->dir < 0 ? !bpffs_absent(v->instance, DIR_NAME) : !v->known || !cv_ipv_unused(v))
-		return;
-	if (ipv_discard(v->instance) == 0)
+	if (is_empty(v) && ipv_discard(v->instance) == 0)
 		instance_remove_unused(v->instance);
 }
 
@@ -271,6 +279,7 @@ static int open_rest(struct cv_ipv *v, enum cv_ipv_open how, bool check)
 	if (!err)
 		err = map_tables(v);
 	v->known = !err && check;
+	v->fresh = v->fresh && err;
 	if (!err)
 		err = rtnl_open(&v->rtnl, RTNL_HERE);
 	if (err)

@@ -61,8 +61,10 @@ static int finish_or_undo(struct cv_ipv *v, unsigned int *hooks)
 	char why[512];
 	int err = swap_all(v, hooks);
 
-	if (!err)
-		return pins_settle(v->dir);
+	if (!err) {
+		pins_settle(v->dir); /* if it cannot now, the next command does: it has happened */
+		return 0;
+	}
 	snprintf(why, sizeof(why), "%s", *cv_why() ? cv_why() : strerror(-err));
 	if (pins_undo(v->dir) == 0)
 		swap_all(v, &back);

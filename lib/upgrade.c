@@ -60,14 +60,19 @@ static void undo(struct cv *cv)
 		swap_all(cv, &hooks);
 }
 
-/* What cannot be finished is taken back; what cannot be taken back, the next command finishes. */
+/*
+ * What cannot be finished is taken back; what cannot be taken back, the next command finishes. Once every
+ * hook has changed the upgrade has happened: pins that cannot be moved now the next command moves.
+ */
 static int finish_or_undo(struct cv *cv, unsigned int *hooks)
 {
 	int err = swap_all(cv, hooks);
 
 	if (err)
 		undo(cv);
-	return err ? err : pins_settle(cv->dir);
+	else
+		pins_settle(cv->dir);
+	return err;
 }
 
 /* ---- may these tables be this culvert's? -------------------------------------------- */

@@ -179,7 +179,7 @@ class Faults:
 
     def pins(self):
         """What there is in the bpffs."""
-        return self.lab.run("host", ["find", f"/proc/1/root/run/culvert/{self.cookie}"], False)[1]
+        return self.lab.run("host", ["find", f"/run/culvert/{self.cookie}"], False)[1]
 
     # ---- one instant ---------------------------------------------------------------------------
 

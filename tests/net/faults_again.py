@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# doors: unlink restore addr load upgrade probe untrack
+# doors: unlink restore addr load upgrade probe untrack mapped
 # seconds: 400
 """Faults that the command after them must not stumble over, at every instant of one kind: net/faults chooses its
 instants at random and looks at everything; here is one look, which is quick.
@@ -15,8 +15,9 @@ upgrade: no link is found again, as if there were no memory; a program is at its
 probe: a question to the kernel is refused, before or between the calls that make the data path; there is all of it or none.
 untrack: no memory is mapped for `sysctl conntrack=0`, which is refused then, and nothing has changed.
 Nor for `status --stats`, which says so, and no figures.
+mapped: nor for the first `attach` or `link add`, which is refused and leaves nothing of an instance, or is done.
 
-    faults_again.py unlink|restore|addr|load|upgrade|probe|untrack
+    faults_again.py unlink|restore|addr|load|upgrade|probe|untrack|mapped
 """
 import collections
 import os
@@ -198,6 +199,25 @@ class Again:
             expect("cannot map" in error and status == 0, False, f"status -s, mmap {n}: {error}")
             expect(status == 1 and bool(said), False, f"status -s, mmap {n}: {said}")
         return done
+
+    def mapped(self):
+        done = 0
+        for command, undo in (("attach e0 --mode tc --max-conns 1000 --max-services 16 --max-dests 32", "detach --all"),
+                              (SLAVE, UNSLAVE)):
+            times = self.calls(command)["mmap"]
+            self.culvert(undo)
+            for n in range(1, times + 1):
+                status, _, error = self.fault(command, f"mmap:error=ENOMEM:when={n}")
+                if status == 0:
+                    self.culvert(undo)
+                elif status == 1:       # it is culvert's: the loader's ends otherwise
+                    expect(self.instance(), [], f"{command}: mmap {n}: {error.strip()}: what is left")
+                    done += 1
+        return done
+
+    def instance(self):
+        """What is pinned for this namespace."""
+        return self.lab.run("host", ["find", f"/run/culvert/{self.lab.cookies[0]}"], False)[1].splitlines()
 
     def hooked(self, device):
         return self.lab.run("host", [os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib/hooked"), device])[1]
