@@ -209,6 +209,7 @@ class Again:
             for n in range(1, times + 1):
                 status, _, error = self.fault(command, f"mmap:error=ENOMEM:when={n}")
                 if status == 0:
+                    expect(bool(self.instance()), True, f"{command}: mmap {n}: something is pinned")
                     self.culvert(undo)
                 elif status == 1:       # it is culvert's: the loader's ends otherwise
                     expect(self.instance(), [], f"{command}: mmap {n}: {error.strip()}: what is left")
