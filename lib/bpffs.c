@@ -180,13 +180,18 @@ static const char *path_of(char *room, size_t size, int dir, const char *name)
 
 int bpffs_subdir(int dir, const char *name, bool create, int *out)
 {
-	int fd;
+	bool made = create && mkdirat(dir, name, 0700) == 0;
+	int fd, err;
 
-	if (create && mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+	if (create && !made && errno != EEXIST)
 		return cv_fail(-errno, "cannot make %s in " CV_BPFFS ": %s", name, strerror(errno));
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return cv_plain(-errno);
+	if (fd < 0) {
+		err = -errno;
+		if (made)
+			unlinkat(dir, name, AT_REMOVEDIR);
+		return cv_plain(err);
+	}
 	*out = fd;
 	return 0;
 }

@@ -121,9 +121,10 @@ int instance_lock(int dir, unsigned int seconds)
 	return err ? err : -ENOENT;
 }
 
-/* One that could not be completed goes, unless there is something in it. Under its lock. */
+/* One that could not be completed goes, unless there is something in it. */
 static void remove_empty(void)
 {
+	_cleanup_(why_put_back) struct why_kept why = why_keep();
 	_cleanup_fd_ int root = -1;
 	char name[NAME_SIZE];
 
@@ -131,9 +132,21 @@ static void remove_empty(void)
 		unlinkat(root, name, AT_REMOVEDIR);
 }
 
+/* Locked, and it goes when the network namespace goes. -ENOENT: it was removed meanwhile. */
+static int lock_and_tie(int dir, unsigned int seconds)
+{
+	int err = instance_lock(dir, seconds);
+
+	if (!err)
+		err = lifeline_tie(dir);
+	if (err && err != -EBUSY)
+		remove_empty();
+	return err;
+}
+
 /*
- * A directory may be removed between its opening and its locking: then there is a
- * new one to make.
+ * A directory may be removed between its opening and its locking, or, empty as it
+ * is, by a command that fails before it has the lock: then there is a new one to make.
  */
 int instance_dir_locked(unsigned int seconds, int *out)
 {
@@ -144,19 +157,13 @@ int instance_dir_locked(unsigned int seconds, int *out)
 		cleanup_fd(&dir);
 		err = instance_dir(true, &dir);
 		if (!err)
-			err = instance_lock(dir, seconds);
+			err = lock_and_tie(dir, seconds);
 	}
 	if (err == -ENOENT)
 		err = goes_away();
-	if (err)
-		return err;
-	err = lifeline_tie(dir);
-	if (err) {
-		remove_empty();
-		return err;
-	}
-	*out = take_fd(dir);
-	return 0;
+	if (!err)
+		*out = take_fd(dir);
+	return err;
 }
 
 bool instance_loaded(int dir)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# doors: unlink restore addr load upgrade probe untrack mapped
+# doors: unlink restore addr load upgrade probe untrack mapped opened
 # seconds: 400
 """Faults that the command after them must not stumble over, at every instant of one kind: net/faults chooses its
 instants at random and looks at everything; here is one look, which is quick.
@@ -16,8 +16,9 @@ probe: a question to the kernel is refused, before or between the calls that mak
 untrack: no memory is mapped for `sysctl conntrack=0`, which is refused then, and nothing has changed.
 Nor for `status --stats`, which says so, and no figures.
 mapped: nor for the first `attach` or `link add`, which is refused and leaves nothing of an instance, or is done.
+opened: likewise, when a file cannot be opened or locked: the instance's own directory, made the moment before.
 
-    faults_again.py unlink|restore|addr|load|upgrade|probe|untrack|mapped
+    faults_again.py unlink|restore|addr|load|upgrade|probe|untrack|mapped|opened
 """
 import collections
 import os
@@ -200,21 +201,29 @@ class Again:
             expect(status == 1 and bool(said), False, f"status -s, mmap {n}: {said}")
         return done
 
-    def mapped(self):
+    def all_or_nothing(self, command, undo, call, code):
+        """The call fails, each time alone, in a command that would be the first: how often that refused it."""
         done = 0
-        for command, undo in (("attach e0 --mode tc --max-conns 1000 --max-services 16 --max-dests 32", "detach --all"),
-                              (SLAVE, UNSLAVE)):
-            times = self.calls(command)["mmap"]
-            self.culvert(undo)
-            for n in range(1, times + 1):
-                status, _, error = self.fault(command, f"mmap:error=ENOMEM:when={n}")
-                if status == 0:
-                    expect(bool(self.instance()), True, f"{command}: mmap {n}: something is pinned")
-                    self.culvert(undo)
-                elif status == 1:       # it is culvert's: the loader's ends otherwise
-                    expect(self.instance(), [], f"{command}: mmap {n}: {error.strip()}: what is left")
-                    done += 1
+        times = self.calls(command)[call]
+        self.culvert(undo)
+        for n in range(1, times + 1):
+            status, _, error = self.fault(command, f"{call}:error={code}:when={n}")
+            if status == 0:
+                expect(bool(self.instance()), True, f"{command}: {call} {n}: something is pinned")
+                self.culvert(undo)
+            elif status == 1:       # it is culvert's: the loader's ends otherwise
+                expect(self.instance(), [], f"{command}: {call} {n}: {error.strip()}: what is left")
+                done += 1
         return done
+
+    def mapped(self):
+        attach = "attach e0 --mode tc --max-conns 1000 --max-services 16 --max-dests 32"
+        return self.all_or_nothing(attach, "detach --all", "mmap", "ENOMEM") + \
+            self.all_or_nothing(SLAVE, UNSLAVE, "mmap", "ENOMEM")
+
+    def opened(self):
+        return self.all_or_nothing(SLAVE, UNSLAVE, "openat", "EMFILE") + \
+            self.all_or_nothing(SLAVE, UNSLAVE, "flock", "ENOLCK")
 
     def instance(self):
         """What is pinned for this namespace."""

@@ -40,8 +40,8 @@ sound() {
 		END { exit bad }'
 }
 
-mkfifo "$LAB_DIR/nothing"
-exec {nothing}<>"$LAB_DIR/nothing"
+# The command alone can write to it, and writes nothing: who reads waits until it has ended.
+mkfifo "$LAB_DIR/alive"
 # How long an edit takes in this machine, most of it to start: some 3 ms. What else the machine does
 # changes, so it is corrected as commands are killed or end: four in ten are killed.
 begun=${EPOCHREALTIME/./}
@@ -59,10 +59,13 @@ for ((round = 1; round <= rounds; round++)); do
 	ms=6 words="ipvsadm ${edits[RANDOM % ${#edits[@]}]}"
 	[ $((round % 10)) -ne 0 ] || read -r ms words <<<"${others[RANDOM % ${#others[@]}]}"
 	instant=$((RANDOM * ms * took / 3 / 32768))	# us
+	exec {writes}<>"$LAB_DIR/alive" {reads}<"$LAB_DIR/alive"
 	# shellcheck disable=SC2086 # options
 	start director "$BUILD/culvert" $words >"$LAB_DIR/said" 2>&1
 	command=$!
-	read -r -t "$(printf '%d.%06d' $((instant / 1000000)) $((instant % 1000000)))" <&"$nothing" || true
+	exec {writes}>&-
+	read -r -t "$(printf '%d.%06d' $((instant / 1000000)) $((instant % 1000000)))" <&"$reads" || true
+	exec {reads}<&-
 	kill -KILL $command 2>/dev/null || true
 	status=0
 	wait $command 2>/dev/null || status=$?
