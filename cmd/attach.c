@@ -50,7 +50,7 @@ static int check_sizes(const struct cv *cv, const struct cv_sizes *wanted)
 
 static void say_done(const struct cv *cv, const struct cv_attachment *a, bool json)
 {
-	char name[TEXT_ROOM(sizeof(a->ifname))];
+	char name[TEXT_ROOM(sizeof(a->ifname))], why[TEXT_ROOM(sizeof(a->no_xdp))];
 	struct cv_memory m;
 	uint64_t bytes;
 
@@ -62,14 +62,18 @@ static void say_done(const struct cv *cv, const struct cv_attachment *a, bool js
 				      a->mode == CV_MODE_XDP ? "xdp" : "tc", "native", a->native,
 				      "tc", a->tcx ? "tcx" : "clsact", "memory", (json_int_t)bytes);
 
+		if (*a->no_xdp)
+			json_object_set_new(j, "no_xdp", text_json(a->no_xdp));
 		json_dumpf(j, stdout, 0);
 		putchar('\n');
 		json_decref(j);
 		return;
 	}
-	printf("%s: %s; the tables take %.1f MiB\n", text_plain(a->ifname, name, sizeof(name)),
-	       a->mode == CV_MODE_XDP ? "XDP in the driver, and tc" : "tc",
-	       (double)bytes / (1 << 20));
+	printf("%s: %s", text_plain(a->ifname, name, sizeof(name)),
+	       a->mode == CV_MODE_XDP ? "XDP in the driver, and tc" : "tc");
+	if (*a->no_xdp)
+		printf(" (%s)", text_plain(a->no_xdp, why, sizeof(why)));
+	printf("; the tables take %.1f MiB\n", (double)bytes / (1 << 20));
 }
 
 int cmd_attach(int argc, char **argv)

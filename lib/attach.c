@@ -312,8 +312,10 @@ static int attach_hooks(struct cv *cv, int links, enum cv_mode mode, struct cv_a
 	 * A driver without XDP, or one that cannot have it as the device is set up
 	 * (MTU, offloads).
 	 */
-	if (err && err != -EBUSY && err != -EEXIST && err != -EPERM && mode == CV_MODE_AUTO)
+	if (err && err != -EBUSY && err != -EEXIST && err != -EPERM && mode == CV_MODE_AUTO) {
+		snprintf(a->no_xdp, sizeof(a->no_xdp), "%s", cv_why());
 		return 0;
+	}
 	if (!err) {
 		a->mode = CV_MODE_XDP;
 		a->native = true;

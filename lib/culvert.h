@@ -143,6 +143,7 @@ struct cv_attachment {
 	bool native;	   /* XDP runs in the driver */
 	bool tcx;	   /* tc by tcx, else by clsact */
 	bool gone;	   /* the device has left */
+	char no_xdp[160];  /* CV_MODE_AUTO took tc: why; else "" */
 };
 
 /*

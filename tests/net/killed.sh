@@ -59,7 +59,8 @@ for ((round = 1; round <= rounds; round++)); do
 	ms=6 words="ipvsadm ${edits[RANDOM % ${#edits[@]}]}"
 	[ $((round % 10)) -ne 0 ] || read -r ms words <<<"${others[RANDOM % ${#others[@]}]}"
 	instant=$((RANDOM * ms * took / 3 / 32768))	# us
-	exec {writes}<>"$LAB_DIR/alive" {reads}<"$LAB_DIR/alive"
+	exec {writes}<>"$LAB_DIR/alive"
+	exec {reads}<"$LAB_DIR/alive"
 	# shellcheck disable=SC2086 # options
 	start director "$BUILD/culvert" $words >"$LAB_DIR/said" 2>&1
 	command=$!

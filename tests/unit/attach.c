@@ -93,6 +93,7 @@ static void xdp_and_tc(void **state)
 	assert_int_equal(cv_attach(lab, "v0", CV_MODE_AUTO, &a), 0);
 	assert_int_equal(a.mode, CV_MODE_XDP);
 	assert_true(a.native);
+	assert_string_equal(a.no_xdp, "");
 	assert_string_equal(a.ifname, "v0");
 	assert_int_equal(a.ifindex, if_nametoindex("v0"));
 	assert_int_equal(attachments(), 1);
@@ -146,6 +147,7 @@ static void a_driver_without_xdp(void **state)
 	assert_false(has_tc("lo"));
 	assert_int_equal(cv_attach(lab, "lo", CV_MODE_AUTO, &a), 0);
 	assert_int_equal(a.mode, CV_MODE_TC);
+	assert_non_null(strstr(a.no_xdp, "lo "));
 	assert_int_equal(cv_detach(lab, "lo"), 0);
 }
 
