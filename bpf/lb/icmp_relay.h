@@ -303,6 +303,16 @@ static __always_inline __u32 relay_narrow(struct cv_dest *d, __u32 told)
 	return (known ? known : told) - sizeof(struct iphdr);
 }
 
+/* Is it for an address of the director's? RTCF_LOCAL, in ip_vs_in_icmp(). */
+static __always_inline bool relay_for_us(struct __sk_buff *skb, const struct flow *f,
+					 struct tc_scratch *s)
+{
+	if (!s)
+		return false;
+	tc_lookup(skb, &f->daddr, false, &s->hop);
+	return s->hop.nh.flags & CV_NH_LOCAL;
+}
+
 /*
  * About a tunnel's packet that the director sent: the client hears of it as if the
  * virtual address had had the trouble.
@@ -326,7 +336,7 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 		return tc_pass(CV_C_PASS_OTHER);
 	c = conn_at(false, id.slot);
 	dest = c ? dest_at(c->dest) : NULL;
-	if (!dest || c->method != CV_TUNNEL || dest->tun_type != type)
+	if (!dest || c->method != CV_TUNNEL || dest->tun_type != type || !relay_for_us(skb, f, s))
 		return tc_pass(CV_C_PASS_OTHER);
 	e.type = a->type;
 	e.code = a->code;
@@ -342,7 +352,7 @@ static __noinline int relay_tunnel(struct __sk_buff *skb, struct flow *f, struct
 	f->tos = 0;
 	w = whole_mine();
 	about_len = f->len - (a->at - ETH_HLEN);
-	if (f->len <= a->at - ETH_HLEN || !w || !s || whole_load(skb, w, a->at, about_len) ||
+	if (f->len <= a->at - ETH_HLEN || !w || whole_load(skb, w, a->at, about_len) ||
 	    icmp_write(skb, f, &e, w))
 		return tc_drop(CV_C_DROP_ERROR);
 	tc_lookup(skb, &f->saddr, false, &s->hop);

@@ -165,6 +165,31 @@ static void told(void **state)
 	}
 }
 
+/* Another director's, which this one forwards: it is not for an address of ours. */
+static void elsewhere(void **state)
+{
+	const struct packet p = { .df = true, .payload = 10 };
+	const struct icmp_error e = { 3, 1, 0 };
+
+	for (size_t i = 0; i < KINDS * DOORS; i++) {
+		struct frame error;
+		struct outcome o;
+		uint16_t *to, word;
+
+		begin_kind(&kinds[i / DOORS]);
+		error = error_about(&p, e);
+		expect_told(TC_DOOR, &p, &error, e);
+		/* Its two halves change places, which leaves the checksum right. */
+		to = (uint16_t *)(error.data + ETH_LEN + 16);
+		word = to[0];
+		to[0] = to[1];
+		to[1] = word;
+		path_send(path, (enum door)(i % DOORS), &error, 0, &o);
+		expect_equal("left alone", o.fate, PASSED);
+		expect_equal("told", (long)path_cause(path, CV_C_ANSWERED), 1);
+	}
+}
+
 /* The largest packet that goes through, of a connection of its own; one that is larger is told so. */
 static void expect_mtu(uint32_t mtu, uint16_t sport)
 {
@@ -290,7 +315,7 @@ static void limited(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(every_family), cmocka_unit_test(too_big), cmocka_unit_test(told),
 	cmocka_unit_test(told_first),	cmocka_unit_test(narrow),  cmocka_unit_test(may_be_cut),
-	cmocka_unit_test(counted),	cmocka_unit_test(limited),
+	cmocka_unit_test(counted),	cmocka_unit_test(limited), cmocka_unit_test(elsewhere),
 };
 
 PACKET_MAIN("tunnel", NULL, tests)
