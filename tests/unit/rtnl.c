@@ -53,17 +53,28 @@ static void what_cannot_be_listed_is_an_error(void **state)
 	assert_int_equal(n, 2);
 }
 
+static pid_t other; /* its group, which whoever fails leaves behind */
+
+static int end_other(void **state)
+{
+	if (other > 0) {
+		kill(-other, SIGKILL);
+		waitpid(other, NULL, 0);
+	}
+	other = 0;
+	return 0;
+}
+
 /* More than one datagram of them, in a namespace where another command makes and deletes devices. */
 static void a_list_that_changes_is_whole(void **state)
 {
 	_cleanup_(rtnl_close) struct rtnl r = { NULL, 0 };
-	pid_t pid;
 	int n;
 
 	lab_run("for i in $(seq 60); do echo link add stay$i type veth peer name end$i; done | ip -batch -");
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
+	other = fork();
+	assert_true(other >= 0);
+	if (other == 0) {
 		setpgid(0, 0);
 		execl("/bin/sh", "sh", "-c",
 		      "while :; do echo link add go type veth peer name away; echo link del go; "
@@ -71,15 +82,14 @@ static void a_list_that_changes_is_whole(void **state)
 		      NULL);
 		_exit(127);
 	}
-	setpgid(pid, pid); /* whichever of the two comes first */
+	setpgid(other, other); /* whichever of the two comes first */
 	assert_int_equal(rtnl_open(&r, RTNL_HERE), 0);
 	for (int i = 0; i < 300; i++) {
 		n = 0;
 		assert_int_equal(rtnl_each_link(&r, count_link, &n), 0);
 		assert_in_range(n, 121, 123);
 	}
-	kill(-pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	end_other(NULL);
 	n = 0;
 	assert_int_equal(rtnl_each_link(&r, stop_at_second, &n), 77);
 	assert_int_equal(n, 2);
@@ -117,7 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_cannot_be_listed_is_an_error, make),
-		cmocka_unit_test_setup(a_list_that_changes_is_whole, make),
+		cmocka_unit_test_setup_teardown(a_list_that_changes_is_whole, make, end_other),
 		cmocka_unit_test_setup(questions_within_a_list, make),
 	};
 
