@@ -26,7 +26,7 @@
 
 struct needs {
 	struct culvert0_wants family[2]; /* IPv4, IPv6 */
-	bool answers;			 /* a masq real server is the director itself */
+	bool answers;			 /* a masq real server is the director itself, or was */
 	bool tracked;			 /* conntrack masquerades */
 };
 
@@ -137,13 +137,19 @@ static int collect_services(const struct cv *cv, struct needs *out)
 	return cv->spoiled;
 }
 
+/* May it answer? One that has left its service does, on the connections that it has (ip_vs_out()). */
+static bool answers_here(const struct cv_dest *d)
+{
+	const uint32_t what = CV_DEST_USED | CV_DEST_LOCAL | CV_DEST_METHOD;
+
+	return (d->flags & what) == (CV_DEST_USED | CV_DEST_LOCAL | CV_MASQ) &&
+	       (d->flags & CV_DEST_AVAILABLE || d->activeconns || d->inactconns);
+}
+
 static bool any_local_masq(const struct cv *cv)
 {
-	const uint32_t what = CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_DEST_METHOD;
-
 	for (uint32_t i = 0; cv->settings->num_masq && i < cv->journal->geo.max_dests; i++) {
-		if ((dest_at(cv, i)->flags & what) ==
-		    (CV_DEST_USED | CV_DEST_AVAILABLE | CV_DEST_LOCAL | CV_MASQ))
+		if (answers_here(dest_at(cv, i)))
 			return true;
 	}
 	return false;
