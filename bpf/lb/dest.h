@@ -101,7 +101,14 @@ static __always_inline void count_in(__u32 dest, __u32 bytes)
 	count_in_at(dest, bpf_get_smp_processor_id(), bytes);
 }
 
-/* Of a server that has been taken out nothing is counted: ip_vs_out_stats(). */
+/* Of a server that has been taken out nothing is counted: ip_vs_in_stats(). */
+static __always_inline void count_in_of(const struct cv_dest *d, __u32 dest, __u32 bytes)
+{
+	if (READ_ONCE(d->flags) & CV_DEST_AVAILABLE)
+		count_in(dest, bytes);
+}
+
+/* Likewise: ip_vs_out_stats(). */
 static __always_inline void count_out(const struct cv_dest *d, __u32 dest, __u32 bytes)
 {
 	struct cv_counters *n =

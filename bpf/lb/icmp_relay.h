@@ -210,11 +210,11 @@ static __noinline int relay_to_server(struct __sk_buff *skb, struct flow *f, str
 	if (!dest) /* one that was taken out still hears of what it sent: ip_vs_in_icmp() does not ask */
 		return tc_drop(CV_C_DROP_NODEST);
 	if (is_tracked(c)) {
-		count_in(index, f->len);
+		count_in_of(dest, index, f->len);
 		return tracked_pass(skb, f, c);
 	}
 	tc_hop(skb, dest, READ_ONCE(clock.now), &s->hop);
-	count_in(index, f->len);
+	count_in_of(dest, index, f->len);
 	if (c->method == CV_MASQ) {
 		if (!nat_of(f->v6, slot, false, &a->nat) || relay_nat(skb, f, a))
 			return tc_drop(CV_C_DROP_ERROR);

@@ -93,7 +93,26 @@ static void there_and_back(void **state)
 	}
 }
 
-/* A server that is taken out goes on answering, which is not counted: ip_vs_out_stats(). */
+/* What a router of the client's says about a packet that left for it. */
+static void expect_relayed(const struct packet *left, bool v6)
+{
+	const struct icmp_error host =
+		v6 ? (struct icmp_error){ 1, 3, 0 } : (struct icmp_error){ 3, 1, 0 };
+	struct packet p = *left;
+	struct outcome o;
+	struct frame f;
+
+	p.dmac = NULL;
+	frame_build(&f, &p);
+	frame_error(&f, host);
+	path_send(path, TC_DOOR, &f, 0, &o);
+	expect_equal("relayed", o.fate, SENT);
+}
+
+/*
+ * A server that is taken out goes on answering, and hears of what becomes of it; neither is counted:
+ * ip_vs_out_stats(), ip_vs_in_stats().
+ */
 static void answers_of_the_removed(void **state)
 {
 	uint8_t mac[6];
@@ -109,6 +128,9 @@ static void answers_of_the_removed(void **state)
 		dest_remove(path, 0);
 		check(door, s, to_client(s), CLIENT_MAC, UP_MAC);
 		expect_equal("out", (long)path_counters(path, 0).outpkts, 0);
+		s = to_client(s);
+		expect_relayed(&s, v6);
+		expect_equal("in", (long)path_counters(path, 0).inpkts, 1);
 	}
 }
 
