@@ -332,20 +332,24 @@ static __always_inline bool is_loopback(bool v6, const union cv_addr *a)
 	return v6 ? !a->q[0] && a->q[1] == bpf_cpu_to_be64(1) : a->b[0] == 127;
 }
 
+/* A server on the loopback device has the director's own clients alone: "stopping DNAT to loopback address", ip_vs_nat_xmit(). */
+static __always_inline bool tc_nat_stops(const struct __sk_buff *skb, bool v6, const struct nat *n)
+{
+	return unlikely(is_loopback(v6, &n->to)) &&
+	       (skb->ifindex != settings.culvert0 || skb->ingress_ifindex);
+}
+
 /*
- * A rewritten packet goes up to a real server that is the director itself. One on the
- * loopback device has the director's own clients alone ("stopping DNAT to loopback
- * address", ip_vs_nat_xmit()), and over IPv6 they come to it by that device alone (ipv6_rcv()).
+ * A rewritten packet goes up to a real server that is the director itself. Over IPv6 one on the
+ * loopback device gets them by that device alone (ipv6_rcv()).
  */
 static __always_inline int tc_nat_up(struct __sk_buff *skb, bool v6, const struct nat *n)
 {
 	const __u8 none[ETH_ALEN] = {};
 
-	if (likely(!is_loopback(v6, &n->to)))
-		return tc_pass(CV_C_PASS_LOCAL);
-	if (skb->ifindex != settings.culvert0 || skb->ingress_ifindex)
+	if (tc_nat_stops(skb, v6, n))
 		return tc_drop(CV_C_DROP_NOROUTE);
-	if (!v6)
+	if (!v6 || likely(!is_loopback(v6, &n->to)))
 		return tc_pass(CV_C_PASS_LOCAL);
 	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), none, ETH_ALEN, 0))
 		return tc_drop(CV_C_DROP_ERROR);

@@ -34,3 +34,16 @@ for address in "$own" "$local"; do
 	expect "director 3, failed 0" talk open 3 4000
 	ipvsadm -C
 done
+
+# By masquerading the loopback device's address is for the director's own clients, whole or in fragments.
+refused_by_route() {
+	culvert status -s | awk '$1 == "drop-no-route" { print $2 }'
+}
+
+before=$(refused_by_route)
+ipvsadm -A -u "$VIP:7" -s rr -o
+ipvsadm -a -u "$VIP:7" -r "$local:7" -m
+talker udp 7
+expect "failed 1" talk open 1
+expect "failed 1" talk open 1 4000
+expect "$((before + 2))" refused_by_route
