@@ -183,18 +183,48 @@ static int generation(struct rtnl *r, uint32_t *out)
 	return rtnl_talk(r, &q, see_generation, out);
 }
 
-/* The kernel does not mark a map's list as broken when elements come or go: its generation tells. */
-static int ask_whole(struct rtnl *r, struct rtnl_request *q, struct rtnl_answer *a)
+/* A batch of nothing, which waits until no other is under way (nf_tables' commit_mutex) and changes nothing. */
+static int settled(struct nft *n)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct nfgenmsg gen;
+	} batch[2] = {};
+
+	for (int i = 0; i < 2; i++) {
+		batch[i].nlh.nlmsg_len = sizeof(batch[i]);
+		batch[i].nlh.nlmsg_type = i ? NFNL_MSG_BATCH_END : NFNL_MSG_BATCH_BEGIN;
+		batch[i].nlh.nlmsg_flags = NLM_F_REQUEST;
+		batch[i].gen.version = NFNETLINK_V0;
+		batch[i].gen.res_id = htons(NFNL_SUBSYS_NFTABLES);
+	}
+	if (mnl_socket_sendto(n->nl, batch, sizeof(batch)) < 0)
+		return -errno;
+	return read_acks(n);
+}
+
+static int settled_generation(struct nft *n, struct rtnl *r, uint32_t *out)
+{
+	int err = settled(n);
+
+	return err ? err : generation(r, out);
+}
+
+/*
+ * The kernel does not mark a map's list as broken when elements come or go: its generation tells. But
+ * a batch adds its elements before the new generation begins, and takes others away after that.
+ */
+static int ask_whole(struct nft *n, struct rtnl *r, struct rtnl_request *q, struct rtnl_answer *a)
 {
 	uint32_t before = 0, after = 0;
 	int err;
 
 	for (int tries = 0; tries < RTNL_LIST_TRIES; tries++) {
-		err = generation(r, &before);
+		err = settled_generation(n, r, &before);
 		if (!err)
 			err = rtnl_ask(r, q, a);
 		if (!err)
-			err = generation(r, &after);
+			err = settled_generation(n, r, &after);
 		if (err || (!a->broken && before == after))
 			return err;
 	}
@@ -213,7 +243,7 @@ int nft_list(struct nft *n, uint16_t type, uint16_t flags, const char *table, co
 	mnl_attr_put_strz(nlh, set ? NFTA_SET_ELEM_LIST_TABLE : NFTA_TABLE_NAME, table);
 	if (set)
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
-	err = ask_whole(&r, &q, &a);
+	err = ask_whole(n, &r, &q, &a);
 	n->seq = r.seq;
 	return err ? err : rtnl_answer_each(&a, each, arg);
 }
