@@ -313,7 +313,7 @@ static int attach_hooks(struct cv *cv, int links, enum cv_mode mode, struct cv_a
 	 * (MTU, offloads).
 	 */
 	if (err && err != -EBUSY && err != -EEXIST && err != -EPERM && mode == CV_MODE_AUTO) {
-		snprintf(a->no_xdp, sizeof(a->no_xdp), "%s", cv_why());
+		snprintf(a->no_xdp, sizeof(a->no_xdp), "%s", *cv_why() ? cv_why() : strerror(-err));
 		return 0;
 	}
 	if (!err) {

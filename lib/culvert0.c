@@ -137,7 +137,10 @@ static int collect_services(const struct cv *cv, struct needs *out)
 	return cv->spoiled;
 }
 
-/* May it answer? One that has left its service does, on the connections that it has (ip_vs_out()). */
+/*
+ * May it answer? One that has left its service does, on the connections that it has (ip_vs_out()). When
+ * they have ended by their timers, the next change of routes takes the program away.
+ */
 static bool answers_here(const struct cv_dest *d)
 {
 	const uint32_t what = CV_DEST_USED | CV_DEST_LOCAL | CV_DEST_METHOD;

@@ -413,7 +413,7 @@ GLOBAL int cut_send(struct __sk_buff *skb, struct flow *f, __u32 slot, bool repl
 	if (c->method == CV_MASQ) {
 		if (!nat_of(f->v6, slot, reply, &n) || whole_nat(w, f, &n))
 			return tc_drop(CV_C_DROP_ERROR);
-		if (s->hop.nh.flags & CV_NH_LOCAL && tc_nat_stops(skb, f->v6, &n))
+		if (!reply && s->hop.nh.flags & CV_NH_LOCAL && tc_nat_stops(skb, f->v6, &n))
 			return tc_drop(CV_C_DROP_NOROUTE);
 		return cut_out(skb, w, &s->hop, reply ? CV_NONE : index, f->v6);
 	}

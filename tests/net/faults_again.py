@@ -185,7 +185,6 @@ class Again:
             if "no variables that can be mapped" in error:
                 return done
         raise AssertionError(f"bpf {n}: {error.strip()}")
-        return done
 
     def nothing(self):
         self.culvert(UNSLAVE, check=False)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A masq real server that is the director itself: its answers leave as the virtual address's. The
-# program that sees to that is there only as long as such a server is, or its connections are.
+# program that sees to that is there as long as such a server is; with its connections it stays until
+# the next change that finds none.
 # doors: xdp tc
 # families: 4 6
 . "$(dirname "$0")/lib/test.sh"
@@ -64,7 +65,7 @@ echo late >"$LAB_DIR/word"
 wait $heard
 expect "late" cat "$LAB_DIR/heard"
 
-# With the last connection it goes.
+# It goes with the change that ends the last connection.
 culvert sysctl expire_nodest_conn=1 >/dev/null
 ipvsadm -a -t "$VIP:8" -r "$own:23" -m
 ipvsadm -a -t "$VIP:7" -r "$own:22" -m

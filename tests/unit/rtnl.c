@@ -53,7 +53,7 @@ static void what_cannot_be_listed_is_an_error(void **state)
 	assert_int_equal(n, 2);
 }
 
-static pid_t other; /* its group, which whoever fails leaves behind */
+static pid_t other; /* a group; a check that fails leaves it to end_other() */
 
 static int end_other(void **state)
 {
